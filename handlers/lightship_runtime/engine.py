@@ -1,0 +1,36 @@
+"""What evaluates a model: one small protocol, so that other engines can join."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What an engine says of n rows. Every field is a list or a NumPy array of length n.
+
+    `predictions`: for binary and multiclass the position of the label in `contract.output.classes`; for multilabel
+    rows of 0 and 1; for outlier 1 or -1; for clustering the cluster's number; else floats, or rows of
+    `contract.output.width` floats.
+    `probabilities`: rows of floats in the order of the classes, or None when the model gives none.
+    `scores`: the model's decision values (n, or rows of k) where it gives no probabilities but has a
+    `decision_function`, or None. They prove equality and tell ties; callers don't see them.
+    """
+
+    predictions: Sequence[Any]
+    probabilities: Sequence[Sequence[float]] | None = None
+    scores: Sequence[Any] | None = None
+
+
+class Engine(Protocol):
+    """Evaluates one model.
+
+    `predict` takes one sequence a contract column, in the contract's order and all of one length n >= 1. A sequence
+    is a list of validated Python values (None for missing) or a one-dimensional NumPy array (NaN or None for
+    missing).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def predict(self, columns: Sequence[Sequence[Any]]) -> Outputs: ...
