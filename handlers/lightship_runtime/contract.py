@@ -16,6 +16,7 @@ SCHEMA = 1
 type ColumnType = Literal["number", "integer", "boolean", "category", "text", "datetime"]
 type Task = Literal["binary", "multiclass", "multilabel", "regression", "outlier", "clustering", "transform"]
 type Layout = Literal["frame", "matrix", "series"]
+type Missing = Literal["nan", "none"]
 type Scalar = str | int | float | bool
 
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType.__value__)
@@ -30,6 +31,7 @@ class Column:
     `dtype` is the NumPy or pandas dtype the model was shown (`float32`, `int64`, `object`, `str`, `category`, ...).
     `categories` are the values seen, in the model's own order for a pandas category, else sorted.
     `minimum` and `maximum` are the range seen; values outside are predicted and flagged, not refused.
+    `missing` is what the model was shown for a missing value of an object column: encoders tell NaN from None.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Column:
     categories: tuple[Scalar, ...] | None = None
     minimum: float | int | None = None
     maximum: float | int | None = None
+    missing: Missing = "nan"
 
 
 @dataclass(frozen=True, slots=True)

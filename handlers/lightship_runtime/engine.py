@@ -1,8 +1,16 @@
 """What evaluates a model: one small protocol, so that other engines can join."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+class Values(Protocol):
+    """A list or a NumPy array, as far as anybody but an engine needs to know."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +25,9 @@ class Outputs:
     `decision_function`, or None. They prove equality and tell ties; callers don't see them.
     """
 
-    predictions: Sequence[Any]
-    probabilities: Sequence[Sequence[float]] | None = None
-    scores: Sequence[Any] | None = None
+    predictions: Values
+    probabilities: Values | None = None
+    scores: Values | None = None
 
 
 class Engine(Protocol):
@@ -33,4 +41,4 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
-    def predict(self, columns: Sequence[Sequence[Any]]) -> Outputs: ...
+    def predict(self, columns: Sequence[Values]) -> Outputs: ...

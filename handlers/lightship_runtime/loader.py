@@ -1,0 +1,47 @@
+"""Opens the engine that a packaged model folder names."""
+
+from pathlib import Path
+from typing import Any
+
+from lightship_runtime.contract import Contract
+from lightship_runtime.documents import dump_document, load_document
+from lightship_runtime.engine import Engine
+from lightship_runtime.errors import InvalidDocumentError
+
+SCHEMA = 1
+CONTRACT = "contract.json"
+MODEL = "model.json"
+
+
+def model_document(*, name: str, version: str, engine: str, options: dict[str, Any] | None = None) -> bytes:
+    """What `model.json` says: whose model this is and which engine evaluates it, with that engine's own options."""
+    return dump_document({"schema": SCHEMA, "name": name, "version": version, "engine": engine, **(options or {})})
+
+
+def read_model_document(folder: Path) -> dict[str, Any]:
+    return load_document((folder / MODEL).read_bytes(), what=str(folder / MODEL), schema=SCHEMA)
+
+
+def open_engine(folder: Path, contract: Contract, engine: str, options: dict[str, Any]) -> Engine:
+    """Open the model files in `folder` with the named engine. Only that engine's libraries are imported."""
+    match engine:
+        case "pure":
+            from lightship_runtime.engines import pure
+
+            return pure.open_engine(folder, contract)
+        case "array":
+            from lightship_runtime.engines import array
+
+            return array.open_engine(folder, contract)
+        case "onnx":
+            from lightship_runtime.engines import onnx
+
+            return onnx.open_engine(folder, contract)
+        case "native":
+            from lightship_runtime.engines import native
+
+            return native.open_engine(folder, contract, options)
+        case _:
+            raise InvalidDocumentError(
+                f"The model names the engine {engine!r}; known are pure, array, onnx, native. Package the model again."
+            )

@@ -1,0 +1,71 @@
+"""The real-time function. The model loads with the module, so that a warm request finds it and a snapshot holds it.
+
+`/predict` and `/ping` are answered directly; every other route goes through Mangum to the FastAPI application, whose
+import then costs that first request and no cold start.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lightship_runtime.contract import Contract
+from lightship_runtime.events import Request, read_event, response
+from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
+from lightship_runtime.predict import Predictor, Reply
+from lightship_runtime.problems import Problem
+from lightship_runtime.telemetry import Source
+
+MODEL_FOLDER = Path(__file__).resolve().parent.parent / "model"
+PING = {"status": "ok"}
+
+
+def open_predictor(folder: Path, stage: str) -> Predictor:
+    """Load the packaged model. Raises what the engine raises: a function that can't predict must not start."""
+    document = read_model_document(folder)
+    contract = Contract.from_json((folder / CONTRACT).read_bytes())
+    engine = open_engine(folder, contract, document["engine"], document)
+    source = Source(document["name"], stage, document["version"])
+    return Predictor(contract, engine, name=document["name"], source=source)
+
+
+predictor = open_predictor(MODEL_FOLDER, os.environ.get("LIGHTSHIP_STAGE", "local"))
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """What Lambda calls: an event of API Gateway's, or a replay by the hook or the proof."""
+    if "requestContext" not in event:
+        return _replay(event)
+    request = read_event(event)
+    match request.method, request.path:
+        case "POST", "/predict":
+            return response(_predict(request))
+        case "GET", "/ping":
+            return response(Reply.json(PING))
+        case _:
+            application = _application()
+            return application(request, context)
+
+
+def _predict(request: Request) -> Reply:
+    try:
+        body = request.body
+    except Problem as problem:
+        return Reply.problem(problem)
+    return predictor.answer(body, request.headers.get("content-type"))
+
+
+def _replay(event: dict[str, Any]) -> dict[str, Any]:
+    """Predictions for `{"lightship": {"replay": [rows]}}`, a shape that API Gateway lets no caller make."""
+    try:
+        return predictor.replay(event["lightship"]["replay"])
+    except Problem as problem:
+        return {"problem": problem.to_dict()}
+
+
+@cache
+def _application() -> Callable[[Request, Any], dict[str, Any]]:
+    from lightship_runtime.api import http_handler
+
+    return http_handler(predictor, (MODEL_FOLDER / CONTRACT).read_bytes())
