@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightship.toml_reader import ConfigError, bounded, check_keys, read_table
+from lightship_runtime.contract import Task
 
 FILE = "lightship.toml"
 
@@ -25,16 +26,7 @@ class ModelConfig:
     path: Path | None = None
     sample: Path | None = None
     labels: Path | None = None
-    task: Literal["binary", "multiclass", "multilabel", "regression", "outlier", "clustering", "transform"] | None = (
-        None
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """Limits that fail a packaging: sizes in MB (10^6 bytes), times in milliseconds. None doesn't limit."""
-
-    zip_mb: float | None = None
+    task: Task | None = None
     unzipped_mb: float | None = None
     init_ms: float | None = None
     p99_ms: float | None = None

@@ -56,10 +56,9 @@ def check_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> No
 
 def read_value(hint: Any, value: Any, where: str, folder: Path) -> Any:
     """One value, as the field's type asks for it."""
+    hint = hint.__value__ if isinstance(hint, TypeAliasType) else hint
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return read_table(hint, value, where, folder)
-    if isinstance(hint, TypeAliasType):
-        return read_value(hint.__value__, value, where, folder)
     match get_origin(hint):
         case origin if origin in {Union, types.UnionType}:
             (inner,) = (choice for choice in get_args(hint) if choice is not types.NoneType)
