@@ -27,6 +27,13 @@ class ModelConfig:
     sample: Path | None = None
     labels: Path | None = None
     task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Limits that fail a packaging: sizes in MB (10^6 bytes), times in milliseconds. None doesn't limit."""
+
+    zip_mb: float | None = None
     unzipped_mb: float | None = None
     init_ms: float | None = None
     p99_ms: float | None = None
