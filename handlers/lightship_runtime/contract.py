@@ -32,6 +32,7 @@ class Column:
     `categories` are the values seen, in the model's own order for a pandas category, else sorted.
     `minimum` and `maximum` are the range seen; values outside are predicted and flagged, not refused.
     `missing` is what the model was shown for a missing value of an object column: encoders tell NaN from None.
+    `closed` says that the model itself refuses a value outside `categories`, so that the contract does too.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Column:
     minimum: float | int | None = None
     maximum: float | int | None = None
     missing: Missing = "nan"
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

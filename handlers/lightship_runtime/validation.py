@@ -100,6 +100,9 @@ def _refusal(faults: Sequence[Fault]) -> Problem:
 
 def expectation(column: Column) -> str:
     """What a column takes, in words."""
+    if column.closed and column.categories:
+        listed = ", ".join(repr(shown(value)) for value in column.categories[:10])
+        return f"one of {listed}" + (", …" if len(column.categories) > 10 else "")
     match column.type:
         case "number":
             return "a finite number"
@@ -116,6 +119,21 @@ def expectation(column: Column) -> str:
 
 
 def _check_for(column: Column) -> Callable[[Any], Any]:
+    check = _type_check_for(column)
+    if not column.closed:
+        return check
+    known = frozenset(column.categories or ())
+
+    def member(value: Any) -> Any:
+        value = check(value)
+        if value not in known:
+            raise ValueError
+        return value
+
+    return member
+
+
+def _type_check_for(column: Column) -> Callable[[Any], Any]:
     match column.type:
         case "number":
             return _number

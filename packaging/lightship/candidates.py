@@ -1,0 +1,89 @@
+"""The engines at packaging: each tries to write its model files into a folder, or says why it can't.
+
+Nothing is believed of a candidate until it has reproduced the golden rows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+from lightship.describe import Described
+from lightship_runtime.contract import Contract
+from lightship_runtime.engine import Engine
+from lightship_runtime.errors import LightshipError
+from lightship_runtime.loader import open_engine
+
+ORDER = ("pure", "array", "onnx", "native")
+TOLERANCE = {"pure": 1e-9, "array": 1e-9, "onnx": 1e-5, "native": 1e-9}
+
+
+class CandidateError(LightshipError):
+    """An engine can't take this model; another may."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Model files written for one engine.
+
+    `options` go into model.json. `requirements` are the distributions its zip needs, exactly pinned to what this
+    environment has where the model was made by them.
+    """
+
+    engine: str
+    folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
+
+    def open(self, contract: Contract) -> Engine:
+        return open_engine(self.folder, contract, self.engine, dict(self.options))
+
+
+type Maker = Callable[[Any, Described, Path], Candidate]
+
+
+def make_pure(model: Any, described: Described, folder: Path) -> Candidate:
+    compiled = _compile(model, described, folder)
+    if not compiled.pure:
+        raise CandidateError(compiled.pure_reason)
+    return Candidate("pure", folder)
+
+
+def make_array(model: Any, described: Described, folder: Path) -> Candidate:
+    _compile(model, described, folder)
+    return Candidate("array", folder, requirements=("numpy",))
+
+
+def _compile(model: Any, described: Described, folder: Path) -> Any:
+    from lightship.compile import compile_model
+
+    return compile_model(model, described.contract, folder)
+
+
+def make_onnx(model: Any, described: Described, folder: Path) -> Candidate:
+    from lightship.onnx_export import export
+
+    export(model, described.contract, folder)
+    return Candidate("onnx", folder, requirements=("onnxruntime", "numpy"))
+
+
+def make_native(model: Any, described: Described, folder: Path) -> Candidate:
+    from lightship.native_export import export
+
+    options, libraries = export(model, folder)
+    frames = ("pandas",) if described.contract.layout == "frame" else ()
+    pinned = tuple(f"{name}=={metadata.version(name)}" for name in (*libraries, *frames))
+    return Candidate("native", folder, options, pinned)
+
+
+MAKERS: Mapping[str, Maker] = {"pure": make_pure, "array": make_array, "onnx": make_onnx, "native": make_native}
+
+
+def installed(module: str) -> bool:
+    """Whether an optional library can be imported here."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True

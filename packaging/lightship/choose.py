@@ -1,0 +1,141 @@
+"""Judges the engines by the golden rows, times those that hold, and chooses one for requests and one for batches."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship.candidates import MAKERS, ORDER, TOLERANCE, Candidate
+from lightship.describe import Described
+from lightship.goldens import ask, float32_rows
+from lightship_runtime.contract import Contract
+from lightship_runtime.engine import Engine
+from lightship_runtime.errors import LightshipError
+from lightship_runtime.golden import Agreement, Golden, compare
+
+SINGLE_ROWS = 200
+BATCH_ROWS = 5_000
+BATCH_GAIN = 3.0
+
+
+class NoEngineError(LightshipError):
+    """No engine reproduces the model."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one engine: times in microseconds a row and rows a second, where it was accepted."""
+
+    engine: str
+    accepted: bool
+    reason: str
+    agreement: Agreement | None = None
+    candidate: Candidate | None = None
+    row_us: float | None = None
+    batch_rows_per_s: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "accepted": self.accepted,
+            "reason": self.reason,
+            "max_abs_diff": self.agreement.max_abs_diff if self.agreement else None,
+            "label_flips": self.agreement.label_flips if self.agreement else None,
+            "row_us": self.row_us,
+            "batch_rows_per_s": self.batch_rows_per_s,
+        }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine for single rows and the one for batches, with every verdict."""
+
+    request: Candidate
+    batch: Candidate
+    verdicts: tuple[Verdict, ...]
+    why: str
+
+
+def choose(
+    model: Any, described: Described, golden: Golden, folder: Path, *, engine: str = "auto", say: Callable[[str], None]
+) -> Choice:
+    """Try the engines (or the one named) and choose.
+
+    For requests the first of ORDER that holds wins, so that the choice doesn't hang on the noise of a timing; for
+    batches too, unless another scores at least BATCH_GAIN times the rows a second. Raises NoEngineError.
+    """
+    names = ORDER if engine == "auto" else (engine,)
+    verdicts = []
+    for name in names:
+        say(f"trying {name}")
+        verdicts.append(judge(model, described, golden, folder / name, name))
+    held = [verdict for verdict in verdicts if verdict.accepted]
+    if not held:
+        reasons = "; ".join(f"{verdict.engine}: {verdict.reason}" for verdict in verdicts)
+        raise NoEngineError(
+            f"No engine reproduces the model ({reasons}). `lightship check` shows the rows that differ."
+        )
+    request = held[0]
+    batch = max(held, key=lambda each: each.batch_rows_per_s or 0.0)
+    if (batch.batch_rows_per_s or 0.0) < BATCH_GAIN * (request.batch_rows_per_s or 0.0):
+        batch = request
+    assert request.candidate is not None  # noqa: S101 - an accepted verdict has its candidate
+    assert batch.candidate is not None  # noqa: S101
+    return Choice(request.candidate, batch.candidate, tuple(verdicts), _why(verdicts, request, engine))
+
+
+def judge(model: Any, described: Described, golden: Golden, folder: Path, engine: str) -> Verdict:
+    """Make one engine's files, replay the golden rows, and time it when they hold."""
+    folder.mkdir(parents=True)
+    contract = described.contract
+    try:
+        candidate = MAKERS[engine](model, described, folder)
+        opened = candidate.open(contract)
+        judged = float32_rows(golden) if engine == "onnx" else golden
+        agreement = compare(judged, contract, ask(opened, judged.rows, judged.sampled), TOLERANCE[engine])
+    except LightshipError as error:
+        return Verdict(engine, accepted=False, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a converter or library may raise anything: this engine is out
+        return Verdict(engine, accepted=False, reason=f"{type(error).__name__}: {error}"[:300])
+    if not agreement.holds:
+        return Verdict(engine, accepted=False, reason=_difference(contract, judged, agreement), agreement=agreement)
+    row_us, rows_per_s = _timed(opened, judged)
+    return Verdict(engine, True, "reproduces every golden row", agreement, candidate, row_us, rows_per_s)
+
+
+def _difference(contract: Contract, golden: Golden, agreement: Agreement) -> str:
+    worst = agreement.worst[0]
+    row = dict(zip(contract.names, golden.rows[worst.row], strict=True))
+    shown = ", ".join(f"{name}={value!r}"[:60] for name, value in list(row.items())[:6])
+    return (
+        f"differs on {agreement.label_flips} labels and {agreement.beyond} values of {agreement.rows} rows, "
+        f"worst at row {worst.row} ({shown}): expected {worst.expected!r}, got {worst.found!r}"
+    )
+
+
+def _timed(engine: Engine, golden: Golden) -> tuple[float, float]:
+    """(microseconds a single row, the median; rows a second in a batch, the best of three)."""
+    rows = golden.rows[: max(golden.sampled, 1)]
+    singles = [[[value] for value in row] for row in rows[:SINGLE_ROWS]]
+    batch = [list(values) for values in zip(*_repeated(rows, BATCH_ROWS), strict=True)]
+    row_s = statistics.median(_clock(lambda columns=columns: engine.predict(columns)) for columns in singles)
+    batch_s = min(_clock(lambda: engine.predict(batch)) for _ in range(3))
+    return row_s * 1e6, len(batch[0]) / batch_s
+
+
+def _repeated(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    return (list(rows) * (count // len(rows) + 1))[:count]
+
+
+def _clock(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _why(verdicts: Sequence[Verdict], request: Verdict, asked: str) -> str:
+    if asked != "auto":
+        return f"{request.engine} was asked for, and it reproduces every golden row."
+    before = [f"{each.engine} was refused: {each.reason}" for each in verdicts[: verdicts.index(request)]]
+    return ". ".join([*before, f"{request.engine} comes first among those that reproduce every golden row."])

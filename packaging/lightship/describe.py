@@ -1,0 +1,201 @@
+"""Infers the contract from a model and a sample: columns, types, what the model gives."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
+
+from lightship.columns import infer_column, json_scalar
+from lightship_runtime.contract import Column, Contract, Layout, Output, Task
+from lightship_runtime.engines.estimator import outputs_of
+from lightship_runtime.engines.inputs import model_input
+from lightship_runtime.errors import LightshipError
+
+MAX_CATEGORIES = 1_000
+PROBED_ROWS = 8
+
+
+class DescriptionError(LightshipError):
+    """The model and the sample don't give a contract."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A contract and the sample in its columns: one list a column, None for missing."""
+
+    contract: Contract
+    columns: list[list[Any]]
+
+    def at(self, rows: Sequence[int]) -> list[list[Any]]:
+        return [[values[row] for row in rows] for values in self.columns]
+
+
+def describe(model: Any, sample: pd.DataFrame, task: Task | None = None) -> Described:
+    """The contract of a fitted, scikit-learn compatible model and its sample.
+
+    Raises DescriptionError when the model can't predict the sample, or gives what no task describes.
+    """
+    failures: list[str] = []
+    for layout, frame in _layouts(model, sample):
+        columns, values = _columns(frame, layout, str(sample.attrs.get("matrix_dtype", "")))
+        trial = Contract(columns, Output("regression"), layout)
+        few = model_input(trial, [each[:PROBED_ROWS] for each in values])
+        try:
+            output = _output(model, few, task)
+        except DescriptionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - any model may raise anything; the next layout may be right
+            failures.append(f"as a {_LAYOUT_WORDS[layout]}: {type(error).__name__}: {error}")
+            continue
+        contract = Contract(columns, output, layout)
+        return Described(_with_closed_categories(model, contract, values), values)
+    raise DescriptionError(
+        "The model can't predict the sample (" + "; ".join(failures) + "). "
+        "Give a sample with the columns and types the model was fitted on."
+    )
+
+
+_LAYOUT_WORDS: dict[Layout, str] = {"frame": "DataFrame", "matrix": "matrix", "series": "list of texts"}
+
+
+def _layouts(model: Any, sample: pd.DataFrame) -> Iterator[tuple[Layout, pd.DataFrame]]:
+    """The ways to feed the model, the likeliest first."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        missing = [name for name in names if name not in sample.columns]
+        if missing:
+            raise DescriptionError(
+                f"The sample lacks the column {missing[0]!r} that the model was fitted on "
+                f"(it has {', '.join(map(str, sample.columns[:20]))}). Give a sample with all of the model's columns."
+            )
+        yield "frame", sample[list(names)]
+        return
+    if "matrix_dtype" in sample.attrs:
+        yield "matrix", sample
+    elif sample.shape[1] == 1 and not _numeric(sample.dtypes.iloc[0]):
+        yield "series", sample
+        yield "frame", sample
+    else:
+        yield "frame", sample
+        yield "matrix", sample
+
+
+def _columns(frame: pd.DataFrame, layout: Layout, matrix_dtype: str) -> tuple[tuple[Column, ...], list[list[Any]]]:
+    pairs = [infer_column(str(name), frame[name], MAX_CATEGORIES) for name in frame.columns]
+    columns = tuple(column for column, _ in pairs)
+    if layout == "matrix":
+        dtype = matrix_dtype or str(frame.to_numpy().dtype)
+        columns = tuple(replace(column, dtype=dtype) for column in columns)
+    return columns, [values for _, values in pairs]
+
+
+def _output(model: Any, few: Any, task: Task | None) -> Output:
+    found = task or _task(model)
+    match found:
+        case "binary" | "multiclass" | "multilabel":
+            return _classes(model, few, asked=task)
+        case "regression":
+            return Output("regression", width=_width(model.predict(few)))
+        case "outlier" | "clustering":
+            if not hasattr(model, "predict"):
+                raise DescriptionError(
+                    f"{type(model).__name__} can't predict rows it wasn't fitted on. Use a model that has `predict`."
+                )
+            model.predict(few)
+            return Output(found)
+        case "transform":
+            return Output("transform", width=_width(model.transform(few)))
+
+
+def _task(model: Any) -> Task:
+    if is_outlier_detector(model):
+        return "outlier"
+    if hasattr(model, "classes_") and hasattr(model, "predict"):
+        return "multiclass"
+    if is_regressor(model):
+        return "regression"
+    if is_clusterer(model):
+        return "clustering"
+    if hasattr(model, "predict"):
+        return "regression"
+    if hasattr(model, "transform"):
+        return "transform"
+    raise DescriptionError(
+        f"{type(model).__name__} has neither `predict` nor `transform`. Give a fitted model that predicts."
+    )
+
+
+def _classes(model: Any, few: Any, asked: Task | None) -> Output:
+    predicted = model.predict(few)
+    gives = _gives_probabilities(model, few)
+    shape = np.shape(predicted.toarray() if hasattr(predicted, "toarray") else predicted)
+    if len(shape) == 2 and shape[1] > 1:
+        _check_labels(model)
+        return Output("multilabel", tuple(range(shape[1])), gives, shape[1])
+    classes = tuple(json_scalar(label, "class") for label in model.classes_)
+    if asked == "binary" and len(classes) != 2:
+        raise DescriptionError(
+            f"The task is set to binary, but the model has {len(classes)} classes. "
+            "Set it to multiclass, or leave it out."
+        )
+    return Output("binary" if len(classes) == 2 else "multiclass", classes, gives)
+
+
+def _check_labels(model: Any) -> None:
+    classes = model.classes_
+    sets = classes if isinstance(classes, list) else [classes]
+    if any(not isinstance(each, np.ndarray | list) or not {0, 1}.issuperset(np.ravel(each).tolist()) for each in sets):
+        if isinstance(classes, np.ndarray) and classes.ndim == 1:
+            return
+        raise DescriptionError(
+            "The model gives several outputs of several classes each, which no task of Lightship's describes. "
+            "Package one model an output, or train on labels of 0 and 1."
+        )
+
+
+def _gives_probabilities(model: Any, few: Any) -> bool:
+    if not hasattr(model, "predict_proba"):
+        return False
+    try:
+        model.predict_proba(few)
+    except (AttributeError, NotImplementedError):
+        return False
+    return True
+
+
+def _width(values: Any) -> int:
+    shape = np.shape(values) if not hasattr(values, "toarray") else values.shape
+    return int(shape[1]) if len(shape) > 1 else 0
+
+
+def _with_closed_categories(model: Any, contract: Contract, values: list[list[Any]]) -> Contract:
+    """Mark the columns whose unseen categories the model itself refuses."""
+    first = [[each[0]] for each in values]
+    columns = []
+    for index, column in enumerate(contract.columns):
+        closed = False
+        unseen = unseen_category(column)
+        if unseen is not None:
+            trial = [*first[:index], [unseen], *first[index + 1 :]]
+            try:
+                outputs_of(model, model_input(contract, trial), contract)
+            except Exception:  # noqa: BLE001 - whatever it raises, it is a refusal
+                closed = True
+        columns.append(replace(column, closed=closed))
+    return replace(contract, columns=tuple(columns))
+
+
+def unseen_category(column: Column) -> Any:
+    """A value that the sample never had, of the column's own kind; None where there can't be one."""
+    if column.type != "category" or not column.categories or isinstance(column.categories[0], bool):
+        return None
+    if isinstance(column.categories[0], str):
+        return "\N{SNOWMAN} never seen"
+    return max(value for value in column.categories if not isinstance(value, str)) + 1
+
+
+def _numeric(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
