@@ -32,6 +32,8 @@ node_modules/.package-lock.json: package.json package-lock.json | $(STAMP)
 lock:
 	$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header \
 	  --output-file requirements/dev.txt
+	$(UV) pip compile --quiet requirements/runtime.in --constraint requirements/dev.txt --universal --python-version 3.12 --no-emit-index-url \
+	  --generate-hashes --no-header --no-annotate --output-file packaging/lightship/locks/runtime.txt
 
 format: setup
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

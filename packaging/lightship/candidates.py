@@ -3,6 +3,7 @@
 Nothing is believed of a candidate until it has reproduced the golden rows.
 """
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module, metadata
@@ -56,25 +57,36 @@ def make_array(model: Any, described: Described, folder: Path) -> Candidate:
 
 
 def _compile(model: Any, described: Described, folder: Path) -> Any:
+    _refuse_graph(model)
     from lightship.compile import compile_model
 
     return compile_model(model, described.contract, folder)
 
 
 def make_onnx(model: Any, described: Described, folder: Path) -> Candidate:
-    from lightship.onnx_export import export
+    """A model that is an ONNX file already comes as the folder of its files."""
+    if isinstance(model, Path):
+        shutil.copytree(model, folder, dirs_exist_ok=True)
+    else:
+        from lightship.onnx_export import export
 
-    export(model, described.contract, folder)
+        export(model, described.contract, folder)
     return Candidate("onnx", folder, requirements=("onnxruntime", "numpy"))
 
 
 def make_native(model: Any, described: Described, folder: Path) -> Candidate:
+    _refuse_graph(model)
     from lightship.native_export import export
 
     options, libraries = export(model, folder)
     frames = ("pandas",) if described.contract.layout == "frame" else ()
     pinned = tuple(f"{name}=={metadata.version(name)}" for name in (*libraries, *frames))
     return Candidate("native", folder, options, pinned)
+
+
+def _refuse_graph(model: Any) -> None:
+    if isinstance(model, Path):
+        raise CandidateError("The model is an ONNX graph, which ONNX Runtime alone evaluates.")
 
 
 MAKERS: Mapping[str, Maker] = {"pure": make_pure, "array": make_array, "onnx": make_onnx, "native": make_native}

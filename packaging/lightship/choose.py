@@ -11,7 +11,7 @@ from lightship.candidates import MAKERS, ORDER, TOLERANCE, Candidate
 from lightship.describe import Described
 from lightship.goldens import ask, float32_rows
 from lightship_runtime.contract import Contract
-from lightship_runtime.engine import Engine
+from lightship_runtime.engine import Engine, Values
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, Golden, compare
 
@@ -119,8 +119,8 @@ def _timed(engine: Engine, golden: Golden) -> tuple[float, float]:
     rows = golden.rows[: max(golden.sampled, 1)]
     singles = [[[value] for value in row] for row in rows[:SINGLE_ROWS]]
     batch = [list(values) for values in zip(*_repeated(rows, BATCH_ROWS), strict=True)]
-    row_s = statistics.median(_clock(lambda columns=columns: engine.predict(columns)) for columns in singles)
-    batch_s = min(_clock(lambda: engine.predict(batch)) for _ in range(3))
+    row_s = statistics.median(_clock(engine, columns) for columns in singles)
+    batch_s = min(_clock(engine, batch) for _ in range(3))
     return row_s * 1e6, len(batch[0]) / batch_s
 
 
@@ -128,9 +128,9 @@ def _repeated(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ..
     return (list(rows) * (count // len(rows) + 1))[:count]
 
 
-def _clock(call: Callable[[], object]) -> float:
+def _clock(engine: Engine, columns: Sequence[Values]) -> float:
     started = time.perf_counter()
-    call()
+    engine.predict(columns)
     return time.perf_counter() - started
 
 

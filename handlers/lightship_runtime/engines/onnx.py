@@ -40,10 +40,8 @@ class OnnxEngine:
         self._positions = {label: index for index, label in enumerate(contract.output.classes)}
 
     def predict(self, columns: Sequence[Values]) -> Outputs:
-        feed = {name: self._tensor(name, at, columns) for name, at in self._inputs.items()}
-        roles = list(self._outputs)
-        values = self._session.run([self._outputs[role] for role in roles], feed)
-        found = dict(zip(roles, values, strict=True))
+        values = self.raw(columns)
+        found = {role: values[name] for role, name in self._outputs.items()}
         probabilities = found.get("probabilities")
         if probabilities is not None:
             probabilities = np.asarray(probabilities, dtype=np.float64)
@@ -51,8 +49,6 @@ class OnnxEngine:
             labels = np.asarray(found["label"]).ravel().tolist()
             predictions = np.array([self._positions[self._as_class(label)] for label in labels])
             return Outputs(predictions, probabilities, _scores(found))
-        if probabilities is not None:
-            return Outputs(probabilities.argmax(axis=1), probabilities)
         predictions = np.asarray(found["value"])
         if self._contract.output.task in ("outlier", "clustering", "multilabel"):
             predictions = predictions.astype(np.int64)
@@ -61,6 +57,12 @@ class OnnxEngine:
         width = self._contract.output.width
         shape = (len(columns[0]), width) if width else (len(columns[0]),)
         return Outputs(predictions.reshape(shape), probabilities, _scores(found))
+
+    def raw(self, columns: Sequence[Values]) -> dict[str, Any]:
+        """The graph's own outputs, as arrays by name."""
+        feed = {name: self._tensor(name, at, columns) for name, at in self._inputs.items()}
+        names = list(dict.fromkeys(self._outputs.values()))
+        return dict(zip(names, self._session.run(names, feed), strict=True))
 
     def _tensor(self, name: str, at: Sequence[int], columns: Sequence[Values]) -> Any:
         dtype = _DTYPES[self._types[name]]

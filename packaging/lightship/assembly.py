@@ -1,0 +1,124 @@
+"""Puts an artifact together: the locked wheels, the runtime's own code, the model."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import lightship_runtime
+from lightship import slimming
+from lightship.bytecode import KEEP_SOURCE, compile_tree
+from lightship.cache import cache_root, make_once
+from lightship.candidates import Candidate
+from lightship.lambda_host import python_for
+from lightship.wheels import install
+from lightship_runtime.contract import Contract
+from lightship_runtime.loader import CONTRACT, MODEL, model_document
+from lightship_runtime.manifest import Target
+
+HANDLER = "lightship_runtime.realtime.handler"
+WEB = ("fastapi", "mangum")
+
+# The parts of the runtime that only one engine, or no real-time function at all, uses.
+_ENGINE_FILES: Mapping[str, Sequence[str]] = {
+    "pure": ("engines/pure.py", "program/"),
+    "array": ("engines/array.py", "program/"),
+    "onnx": ("engines/onnx.py", "engines/inputs.py"),
+    "native": ("engines/native.py", "engines/estimator.py", "engines/inputs.py", "engines/boosters.py"),
+}
+_REALTIME_FILES = (
+    "__init__.py", "api.py", "contract.py", "documents.py", "engine.py", "engines/__init__.py", "errors.py",
+    "events.py", "identifiers.py", "loader.py", "openapi.py", "predict.py", "problems.py", "realtime.py",
+    "strict_json.py", "telemetry.py", "validation.py",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Included:
+    """A user's own module or package that the model needs, by the name it is imported under."""
+
+    name: str
+    path: Path
+
+
+def runtime_files(engine: str) -> dict[str, Path]:
+    """The runtime's modules that a real-time artifact with this engine holds, by their path in it."""
+    root = Path(str(resources.files(lightship_runtime)))
+    wanted = (*_REALTIME_FILES, *_ENGINE_FILES[engine])
+    found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.py"))}
+    return {f"lightship_runtime/{name}": path for name, path in found.items() if _wanted(name, wanted)}
+
+
+def _wanted(name: str, wanted: Sequence[str]) -> bool:
+    return any(name == each or (each.endswith("/") and name.startswith(each)) for each in wanted)
+
+
+def runtime_digest(engine: str) -> str:
+    """The digest of the runtime's own code that ships with this engine."""
+    digest = hashlib.sha256()
+    for name, path in runtime_files(engine).items():
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def assemble(
+    folder: Path,
+    *,
+    contract: Contract,
+    candidate: Candidate,
+    lock: str,
+    target: Target,
+    name: str,
+    version: str,
+    include: Sequence[Included] = (),
+    host: bool = False,
+) -> dict[str, int]:
+    """Fill `folder` with a real-time artifact; what each slimming rule saved, in bytes.
+
+    With `host`, the wheels are this machine's own instead of the target's (see grades of proof).
+    """
+    libraries = _libraries(lock, target, host)
+    shutil.copytree(libraries, folder, dirs_exist_ok=True)
+    (folder / _SAVED).unlink()
+    code = folder / ".code"
+    for relative, path in runtime_files(candidate.engine).items():
+        _copy(path, code / relative)
+    for each in include:
+        _copy(each.path, code / (each.name if each.path.is_dir() else f"{each.name}.py"))
+    compile_tree(code, python_for(target.python))
+    shutil.copytree(code, folder, dirs_exist_ok=True)
+    shutil.rmtree(code)
+    model = folder / "model"
+    shutil.copytree(candidate.folder, model)
+    (model / CONTRACT).write_bytes(contract.to_json())
+    options = dict(candidate.options)
+    (model / MODEL).write_bytes(model_document(name=name, version=version, engine=candidate.engine, options=options))
+    return dict(json.loads((libraries / _SAVED).read_text()))
+
+
+_SAVED = ".slimmed.json"
+
+
+def _libraries(lock: str, target: Target, host: bool) -> Path:
+    """The locked wheels, slimmed and compiled: made once for each lock, target and set of rules."""
+    key = hashlib.sha256(
+        json.dumps([lock, asdict(target), host, [str(rule) for rule in slimming.RULES], KEEP_SOURCE]).encode()
+    ).hexdigest()
+    python = python_for(target.python)
+
+    def make(folder: Path) -> None:
+        install(lock, None if host else target, python, folder)
+        saved = slimming.slim(folder)
+        compile_tree(folder, python)
+        (folder / _SAVED).write_text(json.dumps(saved))
+
+    return make_once(cache_root() / "libraries" / key[:32], make)
+
+
+def _copy(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    copy: Callable[[Path, Path], object] = shutil.copytree if source.is_dir() else shutil.copyfile
+    copy(source, destination)

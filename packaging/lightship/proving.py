@@ -1,0 +1,188 @@
+"""The proof: boots the very zip as Lambda boots it, and replays the golden rows against it over its own interface."""
+
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship.gateway import HttpRequest
+from lightship.gateway.http_api import to_event
+from lightship.lambda_host import Function, Invocation, Worker, remove_tree, tree_digest, unpack
+from lightship_runtime.contract import Contract
+from lightship_runtime.errors import LightshipError
+from lightship_runtime.golden import Agreement, Golden, compare
+from lightship_runtime.manifest import Grade, Proof, Target
+from lightship_runtime.predict import MAX_REQUEST, class_key
+
+BOOTS = 3
+SINGLE_ROWS = 300
+CHUNK_ROWS = 500
+
+
+class ProofError(LightshipError):
+    """The zip doesn't predict what the model predicts, or doesn't run."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Times in milliseconds, memory in MB."""
+
+    init_ms: float
+    first_ms: float
+    p50_ms: float
+    p99_ms: float
+    peak_rss_mb: float
+
+
+def prove(
+    archive: Path,
+    *,
+    handler: str,
+    contract: Contract,
+    golden: Golden,
+    tolerance: float,
+    target: Target,
+    grade: Grade,
+    say: Callable[[str], None],
+) -> Proof:
+    """Boot the zip, probe every route, replay the golden rows, measure.
+
+    Raises ProofError when a label flips, a value is beyond the tolerance, a route fails or the zip writes to itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="lightship-proof-") as folder:
+        root = unpack(archive, Path(folder) / "task")
+        try:
+            before = tree_digest(root)
+            function = Function(root=root, handler=handler, python=target.python, name="lightship-proof", timeout_s=60)
+            agreement, measured = _run(function, contract, golden, tolerance, say)
+            if tree_digest(root) != before:
+                raise ProofError(
+                    "The function changed files in its own folder, which is read-only on Lambda. "
+                    "Have the model's own code write to /tmp instead."
+                )
+        finally:
+            remove_tree(root)
+    if not agreement.holds:
+        raise ProofError(_refusal(contract, golden, agreement, tolerance))
+    return Proof(
+        grade=grade,
+        rows=agreement.rows,
+        tolerance=tolerance,
+        max_abs_diff=agreement.max_abs_diff,
+        label_flips=agreement.label_flips,
+        ties=agreement.ties,
+        init_ms=measured.init_ms,
+        first_ms=measured.first_ms,
+        p50_ms=measured.p50_ms,
+        p99_ms=measured.p99_ms,
+        peak_rss_mb=measured.peak_rss_mb,
+    )
+
+
+def _run(
+    function: Function, contract: Contract, golden: Golden, tolerance: float, say: Callable[[str], None]
+) -> tuple[Agreement, Measured]:
+    names = contract.names
+    instances = [dict(zip(names, row, strict=True)) for row in golden.rows]
+    with Worker.start(function) as worker:
+        inits = [worker.init_ms]
+        first = _predict(worker, instances[:1])
+        say("measuring latency")
+        singles = [_predict(worker, [row])[0].ms for row in instances[: min(SINGLE_ROWS, max(golden.sampled, 1))]]
+        peak = worker.peak_rss_mb()
+        say(f"replaying {len(instances)} golden rows")
+        found = _replayed(worker, instances, contract, golden)
+        say("probing every route")
+        _probe(worker, instances[0])
+        say("booting again")
+        for _ in range(BOOTS - 1):
+            worker.restart()
+            inits.append(worker.init_ms)
+    return compare(golden, contract, found, tolerance), Measured(
+        init_ms=round(statistics.median(inits), 2),
+        first_ms=round(first[0].ms, 2),
+        p50_ms=round(statistics.median(singles), 3),
+        p99_ms=round(sorted(singles)[int(0.99 * (len(singles) - 1))], 3),
+        peak_rss_mb=round(peak, 1),
+    )
+
+
+def _replayed(worker: Worker, instances: Sequence[dict[str, Any]], contract: Contract, golden: Golden) -> Golden:
+    predictions: list[Any] = []
+    probabilities: list[tuple[float, ...]] = []
+    for chunk in _chunks(instances):
+        answer = _predict(worker, chunk)[1]
+        predictions += answer["predictions"]
+        probabilities += [tuple(row.values()) for row in answer.get("probabilities", ())]
+    if contract.output.task in ("binary", "multiclass"):
+        position = {class_key(label): index for index, label in enumerate(contract.output.classes)}
+        predictions = [position[class_key(label)] for label in predictions]
+    # Decision values don't travel over HTTP: labels alone are compared where there are no probabilities.
+    return Golden(golden.rows, tuple(predictions), tuple(probabilities) or None, None, golden.sampled)
+
+
+def _chunks(instances: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
+    """At most CHUNK_ROWS rows each, and well within a request's size."""
+    largest = max(len(json.dumps(row)) for row in instances)
+    rows = max(1, min(CHUNK_ROWS, MAX_REQUEST // 2 // largest))
+    return [instances[start : start + rows] for start in range(0, len(instances), rows)]
+
+
+def _predict(worker: Worker, instances: Sequence[dict[str, Any]]) -> tuple[Invocation, dict[str, Any]]:
+    body = json.dumps({"instances": instances}).encode()
+    status, document, invocation = _call(worker, "POST", "/predict", body)
+    if status != 200 or not isinstance(document, dict):
+        raise ProofError(f"The zip answered {status} to golden rows: {str(document)[:500]} {_last(invocation.logs)}")
+    return invocation, document
+
+
+def _probe(worker: Worker, row: dict[str, Any]) -> None:
+    """Every route and error path, so that nothing a rule left out is missed before production."""
+    cases: list[tuple[str, str, bytes | None, int]] = [
+        ("GET", "/ping", None, 200),
+        ("GET", "/contract", None, 200),
+        ("GET", "/openapi.json", None, 200),
+        ("GET", "/docs", None, 200),
+        ("GET", "/no-such-route", None, 404),
+        ("GET", "/predict", None, 405),
+        ("POST", "/predict", b"{", 400),
+        ("POST", "/predict", json.dumps({"instances": [{**row, "no such column": 1}]}).encode(), 422),
+    ]
+    for method, path, body, expected in cases:
+        status, document, invocation = _call(worker, method, path, body)
+        if status != expected:
+            raise ProofError(
+                f"The zip answered {status} to {method} {path}, not {expected}: {str(document)[:300]} "
+                f"{_last(invocation.logs)}"
+            )
+
+
+def _call(worker: Worker, method: str, path: str, body: bytes | None) -> tuple[int, Any, Invocation]:
+    headers = (("content-type", "application/json"),) if body is not None else ()
+    event = to_event(HttpRequest(method, path, headers=headers, body=body or b""))
+    invocation = worker.invoke(json.dumps(event).encode())
+    if invocation.error:
+        raise ProofError(
+            f"The zip failed on {method} {path}: {invocation.payload.decode()[:1000]} {_last(invocation.logs)}"
+        )
+    answer = json.loads(invocation.payload)
+    text = answer["body"]
+    return answer["statusCode"], json.loads(text) if text[:1] in "[{" else text, invocation
+
+
+def _last(logs: Sequence[str]) -> str:
+    return "Its last lines were: " + " | ".join(logs[-8:]) if logs else ""
+
+
+def _refusal(contract: Contract, golden: Golden, agreement: Agreement, tolerance: float) -> str:
+    worst = agreement.worst[0]
+    row = dict(zip(contract.names, golden.rows[worst.row], strict=True))
+    return (
+        f"The zip doesn't predict what the model predicts: {agreement.label_flips} label flips and {agreement.beyond} "
+        f"rows beyond {tolerance:g} of {agreement.rows}. The worst is golden row {worst.row}, "
+        f"{json.dumps(row)[:500]}: the model gives {worst.expected}, the zip {worst.found}. "
+        "Choose another engine with --engine."
+    )

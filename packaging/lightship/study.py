@@ -1,0 +1,152 @@
+"""Looks at a model: its contract, its golden rows, and which engine reproduces it.
+
+This is the stage that parses foreign bytes and runs the model's own code. From the command line it runs in a process
+without credentials; what it learns goes to a folder and into a JSON document.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from lightship.candidates import TOLERANCE, Candidate
+from lightship.choose import Choice, choose
+from lightship.describe import Described, describe
+from lightship.goldens import make_golden
+from lightship.loading import LoadedModel, OnnxModel, load_model
+from lightship_runtime.contract import Contract, Task
+from lightship_runtime.engine import Engine
+from lightship_runtime.engines.boosters import wrap_lightgbm, wrap_xgboost
+from lightship_runtime.engines.native import NativeEngine
+from lightship_runtime.golden import Golden, read_golden
+from lightship_runtime.manifest import CONTRACT, GOLDEN
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was learned of a model, with the folders of the chosen engines' files."""
+
+    folder: Path
+    format: str
+    request: Candidate
+    batch: Candidate
+    verdicts: Mapping[str, Mapping[str, Any]]
+    why: str
+
+    @property
+    def contract(self) -> Contract:
+        return Contract.from_json((self.folder / CONTRACT).read_bytes())
+
+    @property
+    def golden(self) -> Golden:
+        return read_golden(self.folder / GOLDEN)
+
+    @property
+    def tolerance(self) -> float:
+        return max(TOLERANCE[self.request.engine], TOLERANCE[self.batch.engine])
+
+    @classmethod
+    def from_dict(cls, folder: Path, document: Mapping[str, Any]) -> Self:
+        return cls(
+            folder=folder,
+            format=document["format"],
+            request=_candidate(folder, document["request"]),
+            batch=_candidate(folder, document["batch"]),
+            verdicts=document["verdicts"],
+            why=document["why"],
+        )
+
+
+def study_file(
+    *,
+    model: str,
+    sample: str,
+    folder: str,
+    engine: str,
+    task: Task | None,
+    trust: Sequence[str],
+    trust_pickle: bool,
+) -> dict[str, Any]:
+    """`study` for files: what runs in the process without credentials. Progress goes to stderr."""
+    from lightship.samples import read_sample
+
+    loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
+    frame = read_sample(Path(sample))
+    return study(loaded, frame, Path(folder), engine=engine, task=task, say=_to_stderr)
+
+
+def study(
+    loaded: LoadedModel,
+    sample: pd.DataFrame,
+    folder: Path,
+    *,
+    engine: str,
+    task: Task | None,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
+    say("inferring the contract")
+    live, described, original = _described(loaded, sample, folder, task)
+    say("asking the model for its golden rows")
+    golden = make_golden(original, described)
+    choice = choose(live, described, golden, folder / "engines", engine=engine, say=say)
+    (folder / CONTRACT).write_bytes(described.contract.to_json())
+    (folder / GOLDEN).write_bytes(_judged(choice, golden).to_bytes())
+    return {
+        "format": loaded.format,
+        "request": _document(choice.request),
+        "batch": _document(choice.batch),
+        "verdicts": {verdict.engine: verdict.to_dict() for verdict in choice.verdicts},
+        "why": choice.why,
+    }
+
+
+def _described(
+    loaded: LoadedModel, sample: pd.DataFrame, folder: Path, task: Task | None
+) -> tuple[Any, Described, Engine]:
+    """(the model behind scikit-learn's methods, what it takes and gives, the original as an engine)."""
+    if isinstance(loaded.model, OnnxModel):
+        from lightship.onnx_import import describe_onnx
+        from lightship_runtime.engines.onnx import open_engine
+
+        original = folder / "original"
+        original.mkdir(parents=True)
+        described = describe_onnx(loaded.model, sample, original)
+        return original, described, open_engine(original, described.contract)
+    live = loaded.model
+    match type(live).__module__.split(".")[0], type(live).__name__:
+        case "lightgbm", "Booster":
+            callable_as = wrap_lightgbm(live)
+        case "xgboost", "Booster":
+            callable_as = wrap_xgboost(live)
+        case _:
+            callable_as = live
+    described = describe(callable_as, sample, task)
+    return live, described, NativeEngine(callable_as, described.contract)
+
+
+def _judged(choice: Choice, golden: Golden) -> Golden:
+    """The rows that both chosen engines were judged on."""
+    from lightship.goldens import float32_rows
+
+    return float32_rows(golden) if "onnx" in (choice.request.engine, choice.batch.engine) else golden
+
+
+def _document(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "engine": candidate.engine,
+        "options": dict(candidate.options),
+        "requirements": list(candidate.requirements),
+    }
+
+
+def _candidate(folder: Path, document: Mapping[str, Any]) -> Candidate:
+    engine = document["engine"]
+    return Candidate(engine, folder / "engines" / engine, document["options"], tuple(document["requirements"]))
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

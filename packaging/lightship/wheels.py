@@ -1,0 +1,96 @@
+"""Resolves and installs the exact wheels of a target, with uv."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from lightship.lambda_host import find_uv
+from lightship.targets import wheel_platform
+from lightship_runtime.errors import LightshipError
+from lightship_runtime.manifest import Target
+
+
+class ResolutionError(LightshipError):
+    """No set of wheels fits the target, or they can't be fetched."""
+
+
+def resolve(requirements: Sequence[str], target: Target, *, locked: str = "") -> str:
+    """A requirements file with hashes, for wheels only: the versions that Lightship pins, unless `requirements` pin
+    others themselves. `locked` is an earlier result to keep to. Raises ResolutionError.
+    """
+    asked = {distribution(line) for line in requirements if "==" in line}
+    pins = [line for line in (locked or _pins()).splitlines() if "==" in line and distribution(line) not in asked]
+    constraints = "\n".join(line.split(" \\")[0].split(";")[0].strip() for line in pins)
+    with _temporary("constraints.txt", constraints) as path:
+        return _uv(
+            ["pip", "compile", "-", "--constraint", str(path), "--generate-hashes", "--no-annotate", *_for(target)],
+            "\n".join(requirements),
+            f"No wheels fit {', '.join(requirements)} on Python {target.python}, {target.architecture}",
+        )
+
+
+def install(lock: str, target: Target | None, python: Path, folder: Path) -> None:
+    """Unpack the locked wheels into `folder`: the target's, or where that is None this host's own.
+
+    Raises ResolutionError.
+    """
+    with _temporary("requirements.lock", lock) as path:
+        _uv(
+            [
+                "pip", "install", "--target", str(folder), "--require-hashes", "--no-deps", "--link-mode", "copy",
+                "--no-installer-metadata", "--requirement", str(path),
+                *(["--python", str(python)] if target is None else _for(target)[:-2]),
+            ],
+            "",
+            "The locked wheels can't be installed",
+        )  # fmt: skip
+
+
+def distribution(line: str) -> str:
+    """The normalised name of the distribution a requirement asks for."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[=<>!~;@]", line.strip(), maxsplit=1)[0]).lower()
+
+
+def locked_versions(lock: str) -> dict[str, str]:
+    """The pinned version of each distribution in a requirements file."""
+    pairs = (line.split(" \\")[0].split("==") for line in lock.splitlines() if "==" in line)
+    return {distribution(name): version.split(";")[0].strip() for name, version in pairs}
+
+
+def _for(target: Target) -> list[str]:
+    return [
+        "--only-binary", ":all:", "--python-version", target.python, "--python-platform", wheel_platform(target),
+        "--no-header", "--no-emit-index-url",
+    ]  # fmt: skip
+
+
+def _pins() -> str:
+    return resources.files("lightship").joinpath("locks/runtime.txt").read_text()
+
+
+def _uv(arguments: list[str], stdin: str, failure: str) -> str:
+    try:
+        done = subprocess.run(
+            [find_uv(), *arguments, "--quiet", "--no-config"],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        raise ResolutionError(
+            f"{failure}: {error.stderr.strip()[-2000:]} Pin versions that have wheels, or check the package index."
+        ) from error
+    return done.stdout
+
+
+@contextmanager
+def _temporary(name: str, text: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lightship-") as folder:
+        path = Path(folder) / name
+        path.write_text(text)
+        yield path

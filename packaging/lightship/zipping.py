@@ -1,0 +1,59 @@
+"""Writes zips that are the same bytes for the same files, and checks them against Lambda's limits."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_runtime.errors import LightshipError
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_UNZIPPED = 250 * 2**20
+DATE = (1980, 1, 1, 0, 0, 0)
+LEVEL = 6
+
+
+class TooLargeError(LightshipError):
+    """An artifact is over Lambda's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Sizes in bytes."""
+
+    zip_bytes: int
+    unzipped_bytes: int
+
+
+def write_zip(root: Path, archive: Path) -> Packed:
+    """Zip the files under `root`. Raises TooLargeError, naming the largest packages, over Lambda's 250 MB unzipped."""
+    files = sorted(
+        (path for path in root.rglob("*") if path.is_file()), key=lambda path: path.relative_to(root).as_posix()
+    )
+    sizes = {path.relative_to(root).as_posix(): path.stat().st_size for path in files}
+    unzipped = sum(sizes.values())
+    if unzipped > MAX_UNZIPPED:
+        raise TooLargeError(
+            f"The artifact has {unzipped / 1e6:.0f} MB unzipped, over Lambda's {MAX_UNZIPPED / 1e6:.0f} MB "
+            f"(largest: {_largest(sizes)}). Try a smaller engine with --engine, or leave packages out of `include`."
+        )
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as out:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(root).as_posix(), DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            entry.external_attr = (0o100755 if path.suffix == ".so" else 0o100644) << 16
+            out.writestr(entry, path.read_bytes(), compresslevel=LEVEL)
+    return Packed(archive.stat().st_size, unzipped)
+
+
+def contributors(sizes: dict[str, int]) -> list[tuple[str, int]]:
+    """Bytes by top-level package, the largest first."""
+    totals: dict[str, int] = {}
+    for name, size in sizes.items():
+        top = name.split("/")[0]
+        totals[top] = totals.get(top, 0) + size
+    return sorted(totals.items(), key=lambda item: -item[1])
+
+
+def _largest(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in contributors(sizes)[:5])
