@@ -1,1 +1,60 @@
-"""CDK constructs that deploy a Lightship release."""
+"""CDK constructs that deploy a Lightship release.
+
+`ModelService` is the whole: function, alias, endpoint, alarms and gradual shift. The constructs beneath it
+(`PredictFunction`, `HttpEndpoint`, `RestEndpoint`, `Notifications`, `Alarms`, `Rollout`) can be used alone.
+"""
+
+from lightship_cdk.alarm_table import ALARMS, AlarmRow, MetricRef
+from lightship_cdk.alarms import Alarms, Watched
+from lightship_cdk.checks import add_checks
+from lightship_cdk.custody import Custody, create_custody
+from lightship_cdk.function import PredictFunction
+from lightship_cdk.http_endpoint import HttpEndpoint
+from lightship_cdk.notifications import Notifications
+from lightship_cdk.releases import PackagedRelease, locked_release
+from lightship_cdk.rest_endpoint import RestEndpoint
+from lightship_cdk.rollout import Rollout
+from lightship_cdk.service import ModelService
+from lightship_cdk.settings import (
+    CustodySettings,
+    Domain,
+    EndpointSettings,
+    FunctionSettings,
+    Jwt,
+    Network,
+    Objectives,
+    Recipients,
+    RolloutSettings,
+    ServiceSettings,
+)
+from lightship_cdk.stack import LightshipStack
+
+__all__ = [
+    "ALARMS",
+    "AlarmRow",
+    "Alarms",
+    "Custody",
+    "CustodySettings",
+    "Domain",
+    "EndpointSettings",
+    "FunctionSettings",
+    "HttpEndpoint",
+    "Jwt",
+    "LightshipStack",
+    "MetricRef",
+    "ModelService",
+    "Network",
+    "Notifications",
+    "Objectives",
+    "PackagedRelease",
+    "PredictFunction",
+    "Recipients",
+    "RestEndpoint",
+    "Rollout",
+    "RolloutSettings",
+    "ServiceSettings",
+    "Watched",
+    "add_checks",
+    "create_custody",
+    "locked_release",
+]

@@ -1,0 +1,149 @@
+"""Turns the rows of the alarm table into CloudWatch alarms."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from lightship_cdk.alarm_table import AlarmRow, Limit, MetricRef, MissingData
+from lightship_cdk.api import ApiMetrics
+from lightship_cdk.function import ALIAS, PredictFunction
+from lightship_cdk.notifications import Notifications
+from lightship_cdk.settings import Objectives
+from lightship_runtime.telemetry import NAMESPACE
+
+DESCRIPTION_LIMIT = 1024
+FAILED_BY_VERSION = "FailedByVersion"
+MISSING: Mapping[MissingData, cloudwatch.TreatMissingData] = {
+    "notBreaching": cloudwatch.TreatMissingData.NOT_BREACHING,
+    "breaching": cloudwatch.TreatMissingData.BREACHING,
+    "ignore": cloudwatch.TreatMissingData.IGNORE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the alarms look at, and what was promised about it."""
+
+    service: str
+    stage: str
+    function: PredictFunction
+    api: ApiMetrics
+    notifications: Notifications
+    objectives: Objectives
+
+
+class Alarms(Construct):
+    """One alarm for each row, sent to the topic of its severity. `by_id` has them by the rows' ids."""
+
+    def __init__(self, scope: Construct, id: str, *, rows: Iterable[AlarmRow], watched: Watched) -> None:  # noqa: A002
+        super().__init__(scope, id)
+        self.by_id = {row.id: self._alarm(row, watched) for row in rows}
+
+    def _alarm(self, row: AlarmRow, watched: Watched) -> cloudwatch.Alarm:
+        above = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+        at_least = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        alarm = cloudwatch.Alarm(
+            self,
+            row.id,
+            alarm_name=f"{watched.service}-{row.title}",
+            alarm_description=describe(row, watched),
+            metric=_measure(row, watched),
+            threshold=_threshold(row.threshold, watched),
+            comparison_operator=above if row.above else at_least,
+            evaluation_periods=row.periods,
+            datapoints_to_alarm=row.datapoints,
+            treat_missing_data=MISSING[row.missing_data],
+            evaluate_low_sample_count_percentile=None if row.evaluate_low_samples else "ignore",
+        )
+        action = actions.SnsAction(watched.notifications.topic(row.severity))
+        alarm.add_alarm_action(action)
+        alarm.add_ok_action(action)
+        return alarm
+
+
+def describe(row: AlarmRow, watched: Watched) -> str:
+    """What the engineer on call reads in the message: the impact first, and how to undo the last deployment."""
+    stage = f" --stage {watched.stage}"
+    text = (
+        f"[{row.severity}] {watched.service}: {row.meaning}\nLikely: {row.causes}\nFirst: {row.first_steps}\n"
+        f"State: lightship status{stage}\nUndo the last deployment: lightship rollback{stage}"
+    )
+    if len(text) > DESCRIPTION_LIMIT:
+        raise ValueError(f"The description of alarm {row.id} has {len(text)} characters; CloudWatch takes 1,024.")
+    return text
+
+
+def count_failures(scope: Construct, log_group: logs.ILogGroup) -> logs.MetricFilter:
+    """Count answers of 500 by release, from the telemetry lines: Lambda's own `Errors` doesn't see them.
+
+    A release that never fails makes no such metric, so that it costs nothing.
+    """
+    return logs.MetricFilter(
+        scope,
+        "Failures",
+        log_group=log_group,
+        filter_pattern=logs.FilterPattern.number_value("$.Failed", ">=", 1),
+        metric_namespace=NAMESPACE,
+        metric_name=FAILED_BY_VERSION,
+        metric_value="$.Failed",
+        dimensions={"Service": "$.Service", "Stage": "$.Stage", "Version": "$.version"},
+    )
+
+
+def _measure(row: AlarmRow, watched: Watched) -> cloudwatch.IMetric:
+    metrics = {name: metric(ref, row.period_s, watched) for name, ref in row.metrics.items()}
+    if row.expression is None:
+        (single,) = metrics.values()
+        return single
+    return cloudwatch.MathExpression(
+        expression=row.expression, using_metrics=metrics, label=row.title, period=cdk.Duration.seconds(row.period_s)
+    )
+
+
+def metric(ref: MetricRef, period_s: int, watched: Watched) -> cloudwatch.Metric:
+    namespace, name, dimensions = _place(ref, watched)
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=name,
+        dimensions_map=dict(dimensions),
+        statistic=ref.statistic,
+        period=cdk.Duration.seconds(period_s),
+    )
+
+
+def _place(ref: MetricRef, watched: Watched) -> tuple[str, str, Mapping[str, str]]:
+    function = watched.function
+    name = function.function.function_name
+    # Named by hand: the alias itself depends on these alarms, since they may undo its shift.
+    alias = {"FunctionName": name, "Resource": f"{name}:{ALIAS}"}
+    match ref.family:
+        case "api":
+            return "AWS/ApiGateway", watched.api.names[ref.name], watched.api.dimensions
+        case "function":
+            return "AWS/Lambda", ref.name, alias
+        case "version" if ref.name == "Failed":
+            manifest = function.release.manifest
+            dimensions = {"Service": manifest.name, "Stage": watched.stage, "Version": manifest.version}
+            return NAMESPACE, FAILED_BY_VERSION, dimensions
+        case "version":
+            return "AWS/Lambda", ref.name, {**alias, "ExecutedVersion": function.version.version}
+        case "topic":
+            return "AWS/SNS", ref.name, {"TopicName": watched.notifications.pages.topic_name}
+        case _:
+            assert_never(ref.family)
+
+
+def _threshold(threshold: float | Limit, watched: Watched) -> float:
+    match threshold:
+        case "latency objective":
+            return watched.objectives.latency_ms
+        case "half the timeout":
+            return watched.function.timeout_s * 1000 / 2
+        case _:
+            return threshold

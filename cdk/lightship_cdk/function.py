@@ -1,0 +1,133 @@
+"""The predicting function: the release's own zip, its version, and the alias `live` that callers reach."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from lightship_cdk.checks import accept
+from lightship_cdk.custody import Custody
+from lightship_cdk.releases import PackagedRelease
+from lightship_cdk.settings import FunctionSettings, Network
+
+ALIAS = "live"
+RUNTIMES = {"3.12": lambda_.Runtime.PYTHON_3_12, "3.13": lambda_.Runtime.PYTHON_3_13}
+ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Architecture.ARM_64}
+# Lambda's CPU share grows with memory, so that less than this starts slowly whatever the model holds.
+MEMORY_FLOOR_MB = 1024
+MEMORY_STEP_MB = 128
+
+
+def memory_for(release: PackagedRelease) -> int:
+    """MB of memory: half as much again as the proof's peak, in steps, and at least the floor."""
+    proof = release.manifest.proof
+    wanted = 0.0 if proof is None else 1.5 * proof.peak_rss_mb
+    steps = -(-wanted // MEMORY_STEP_MB)
+    return max(MEMORY_FLOOR_MB, int(steps) * MEMORY_STEP_MB)
+
+
+class PredictFunction(Construct):
+    """A release's function with a role of its own, a published version, and the alias `live`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 (the CDK's own name)
+        *,
+        release: PackagedRelease,
+        stage: str,
+        custody: Custody,
+        settings: FunctionSettings | None = None,
+        network: Network | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        settings = settings or FunctionSettings()
+        manifest = release.manifest
+        self.release = release
+        self.timeout_s = settings.timeout_s
+        self.log_group = custody.log_group(self, "Logs")
+        self.role = function_role(self, "Role", self.log_group.log_group_arn, in_vpc=network is not None)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"{manifest.name} {manifest.version[:12]}, packaged by Lightship",
+            runtime=RUNTIMES[manifest.python],
+            architecture=ARCHITECTURES[manifest.architecture],
+            handler=release.artifact("realtime").handler,
+            code=lambda_.Code.from_asset(release.zip_path("realtime")),
+            role=self.role.without_policy_updates(),
+            log_group=self.log_group,
+            memory_size=settings.memory_mb or memory_for(release),
+            timeout=cdk.Duration.seconds(settings.timeout_s),
+            environment={"LIGHTSHIP_STAGE": stage},
+            tracing=lambda_.Tracing.ACTIVE if settings.tracing else None,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snapstart else None,
+            reserved_concurrent_executions=settings.reserved_concurrency,
+            # The release was proven on the runtime of its day: only a deployment may change it.
+            runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
+            # A rollback needs the version it returns to; old ones are pruned by count, not by CloudFormation.
+            current_version_options=lambda_.VersionOptions(
+                description=f"release {manifest.version}", removal_policy=cdk.RemovalPolicy.RETAIN
+            ),
+            **vpc_options(self, network),
+        )
+        if settings.tracing:
+            _allow_tracing(self.role)
+        # Lambda checks at creation that the role may use the network, so the policy comes first.
+        self.function.node.add_dependency(self.role)
+        self.version = self.function.current_version
+        self.alias = lambda_.Alias(
+            self,
+            "Live",
+            alias_name=ALIAS,
+            version=self.version,
+            provisioned_concurrent_executions=settings.provisioned_concurrency,
+        )
+
+
+def function_role(scope: Construct, id: str, log_group_arn: str, *, in_vpc: bool = False) -> iam.Role:  # noqa: A002
+    """A role that Lambda may assume, and that may write to one log group."""
+    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn])
+    )
+    if in_vpc:
+        _allow(role, VPC_ACTIONS, "EC2 has no resource to name for the network interfaces that Lambda makes.")
+    return role
+
+
+VPC_ACTIONS = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+def vpc_options(scope: Construct, network: Network | None) -> dict[str, object]:
+    """The arguments of `Function` that put it into a network, if there is one."""
+    if network is None:
+        return {}
+    # The zones are never used: the subnets are named one by one.
+    vpc = ec2.Vpc.from_vpc_attributes(scope, "Vpc", vpc_id=network.vpc_id, availability_zones=["unused"])
+    subnets = [ec2.Subnet.from_subnet_id(scope, f"Subnet{i}", name) for i, name in enumerate(network.subnet_ids)]
+    groups = [
+        ec2.SecurityGroup.from_security_group_id(scope, f"SecurityGroup{i}", name, mutable=False)
+        for i, name in enumerate(network.security_group_ids)
+    ]
+    return {"vpc": vpc, "vpc_subnets": ec2.SubnetSelection(subnets=subnets), "security_groups": groups}
+
+
+def _allow_tracing(role: iam.Role) -> None:
+    actions = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+    _allow(role, actions, "X-Ray has no resource to name for a trace.")
+
+
+def _allow(role: iam.Role, actions: Sequence[str], reason: str) -> None:
+    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=["*"]))
+    accept(role, "AwsSolutions-IAM5[Resource::*]", reason)

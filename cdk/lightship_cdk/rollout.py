@@ -1,0 +1,122 @@
+"""How a new version gets traffic: golden rows first, then a gradual shift that its own alarms undo."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from lightship_cdk.checks import accept
+from lightship_cdk.custody import Custody
+from lightship_cdk.function import ALIAS, PredictFunction, function_role
+from lightship_cdk.hook_code import HANDLER, hook_code
+from lightship_cdk.settings import RolloutSettings, SettingsError, Shift
+
+HOOK_TIMEOUT_S = 300
+# CodeDeploy polls at most ten alarms.
+MAX_ALARMS = 10
+# For a release that was never proven, since its proof would have set it.
+DEFAULT_TOLERANCE = 1e-6
+SHIFTS: dict[Shift, codedeploy.ILambdaDeploymentConfig] = {
+    "AllAtOnce": codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE,
+    "Canary10Percent5Minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
+    "Canary10Percent10Minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_10_MINUTES,
+    "Canary10Percent15Minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_15_MINUTES,
+    "Canary10Percent30Minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_30_MINUTES,
+    "Linear10PercentEvery1Minute": codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_1_MINUTE,
+    "Linear10PercentEvery2Minutes": codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_2_MINUTES,
+    "Linear10PercentEvery3Minutes": codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_3_MINUTES,
+    "Linear10PercentEvery10Minutes": codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_10_MINUTES,
+}
+
+
+class Rollout(Construct):
+    """CodeDeploy's deployment group for a function's alias, its hook, and the gate of the first deployment.
+
+    Hooks run only when an existing alias changes version. So the first time, a custom resource that the alias waits
+    for makes the same function replay the same rows.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 (the CDK's own name)
+        *,
+        function: PredictFunction,
+        alarms: Sequence[cloudwatch.IAlarm],
+        custody: Custody,
+        settings: RolloutSettings | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        settings = settings or RolloutSettings()
+        if len(alarms) > MAX_ALARMS:
+            raise SettingsError(f"{len(alarms)} alarms may undo the shift; CodeDeploy takes {MAX_ALARMS}. Give fewer.")
+        self.hook = self._hook(function, custody, settings)
+        self.application = codedeploy.LambdaApplication(self, "Application")
+        self.group = codedeploy.LambdaDeploymentGroup(
+            self,
+            "Group",
+            application=self.application,
+            alias=function.alias,
+            deployment_config=SHIFTS[settings.shift],
+            role=cast("iam.IRole", self._role(function).without_policy_updates()),
+            pre_hook=self.hook,
+            alarms=list(alarms),
+            auto_rollback=codedeploy.AutoRollbackConfig(
+                failed_deployment=True, stopped_deployment=True, deployment_in_alarm=bool(alarms)
+            ),
+        )
+        gate = cdk.CustomResource(
+            self,
+            "FirstDeployment",
+            service_token=self.hook.function_arn,
+            resource_type="Custom::LightshipFirstDeployment",
+            service_timeout=cdk.Duration.seconds(HOOK_TIMEOUT_S + 60),
+        )
+        function.alias.node.add_dependency(gate)
+
+    def _hook(self, function: PredictFunction, custody: Custody, settings: RolloutSettings) -> lambda_.Function:
+        log_group = custody.log_group(self, "HookLogs")
+        role = function_role(self, "HookRole", log_group.log_group_arn)
+        version = function.version.function_arn
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[version]))
+        proof = function.release.manifest.proof
+        return lambda_.Function(
+            self,
+            "Hook",
+            description="Replays the golden rows on a new version before it gets traffic",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=HANDLER,
+            code=hook_code(function.release),
+            role=cast("iam.IRole", role),
+            log_group=log_group,
+            memory_size=512,
+            timeout=cdk.Duration.seconds(HOOK_TIMEOUT_S),
+            environment={
+                "LIGHTSHIP_VERSION": version,
+                "LIGHTSHIP_TOLERANCE": repr(DEFAULT_TOLERANCE if proof is None else proof.tolerance),
+                "LIGHTSHIP_LATENCY_MS": repr(settings.hook_latency_ms),
+            },
+        )
+
+    def _role(self, function: PredictFunction) -> iam.Role:
+        """CodeDeploy's own policy would let it into every function and topic; this one names ours."""
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("codedeploy.amazonaws.com"))
+        arn = function.function.function_arn
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"],
+                resources=[arn, f"{arn}:{ALIAS}"],
+            )
+        )
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.hook.function_arn]))
+        role.add_to_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"]))
+        accept(
+            role, "AwsSolutions-IAM5[Resource::*]", "CloudWatch describes all alarms or none."
+        )
+        return role

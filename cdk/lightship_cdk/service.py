@@ -1,0 +1,103 @@
+"""A deployed model: the function, its endpoint, alarms, and the way new releases reach callers."""
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from lightship_cdk.alarm_table import ROLLBACK_ALARMS, SERVICE_ALARMS
+from lightship_cdk.alarms import Alarms, Watched, count_failures
+from lightship_cdk.custody import create_custody
+from lightship_cdk.dashboard import create_dashboard
+from lightship_cdk.function import PredictFunction
+from lightship_cdk.http_endpoint import HttpEndpoint
+from lightship_cdk.notifications import Notifications
+from lightship_cdk.releases import PackagedRelease
+from lightship_cdk.rest_endpoint import RestEndpoint
+from lightship_cdk.rollout import Rollout
+from lightship_cdk.settings import ServiceSettings
+
+
+class ModelService(Construct):
+    """Everything one release needs to serve predictions.
+
+    `release` is a release folder, or one that is open already. `name` is what alarms and the API are called, the
+    release's own name and the stage unless given. Raises RefusedReleaseError for an unproven release unless the
+    settings allow it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 (the CDK's own name)
+        *,
+        release: PackagedRelease | Path | str,
+        settings: ServiceSettings | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        settings = settings or ServiceSettings()
+        release = release if isinstance(release, PackagedRelease) else PackagedRelease.open(release)
+        if not settings.allow_unproven:
+            release.refuse_unproven()
+        self.release = release
+        self.name = name or f"{release.manifest.name}-{settings.stage}"
+        self.custody = create_custody(self, settings.custody)
+        self.predict = PredictFunction(
+            self,
+            "Predict",
+            release=release,
+            stage=settings.stage,
+            custody=self.custody,
+            settings=settings.function,
+            network=settings.network,
+        )
+        self.endpoint = self._endpoint(settings)
+        self.notifications = Notifications(
+            self, "Notifications", service=self.name, custody=self.custody, recipients=settings.recipients
+        )
+        self._watch(settings)
+        self._apply_everywhere(settings)
+
+    def _endpoint(self, settings: ServiceSettings) -> HttpEndpoint | RestEndpoint:
+        kind = RestEndpoint if settings.endpoint.auth == "api_key" else HttpEndpoint
+        return kind(
+            self,
+            "Endpoint",
+            name=self.name,
+            alias=self.predict.alias,
+            custody=self.custody,
+            settings=settings.endpoint,
+        )
+
+    def _watch(self, settings: ServiceSettings) -> None:
+        watched = Watched(
+            service=self.name,
+            stage=settings.stage,
+            function=self.predict,
+            api=self.endpoint.metrics,
+            notifications=self.notifications,
+            objectives=settings.objectives,
+        )
+        count_failures(self, self.predict.log_group)
+        self.alarms = Alarms(self, "Alarms", rows=SERVICE_ALARMS, watched=watched)
+        self.rollback_alarms = Alarms(self, "RollbackAlarms", rows=ROLLBACK_ALARMS, watched=watched)
+        self.rollout = Rollout(
+            self,
+            "Rollout",
+            function=self.predict,
+            alarms=list(self.rollback_alarms.by_id.values()),
+            custody=self.custody,
+            settings=settings.rollout,
+        )
+        every = [*self.alarms.by_id.values(), *self.rollback_alarms.by_id.values()]
+        self.dashboard = create_dashboard(self, watched, every)
+
+    def _apply_everywhere(self, settings: ServiceSettings) -> None:
+        if settings.permissions_boundary_arn:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary_arn)
+            iam.PermissionsBoundary.of(self).apply(boundary)
+        tags = {"lightship:model": self.release.manifest.name, "lightship:stage": settings.stage, **settings.tags}
+        for key, value in tags.items():
+            cdk.Tags.of(self).add(key, value)

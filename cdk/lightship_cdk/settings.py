@@ -1,0 +1,197 @@
+"""What a caller may choose about a deployed model, as frozen properties with their defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from lightship_runtime.errors import LightshipError
+
+type Auth = Literal["iam", "jwt", "api_key", "none"]
+type Shift = Literal[
+    "AllAtOnce",
+    "Canary10Percent5Minutes",
+    "Canary10Percent10Minutes",
+    "Canary10Percent15Minutes",
+    "Canary10Percent30Minutes",
+    "Linear10PercentEvery1Minute",
+    "Linear10PercentEvery2Minutes",
+    "Linear10PercentEvery3Minutes",
+    "Linear10PercentEvery10Minutes",
+]
+type QuotaPeriod = Literal["DAY", "WEEK", "MONTH"]
+
+
+class SettingsError(LightshipError):
+    """Two settings exclude each other, or one lacks another that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """The predicting function. Memory in MB follows from the proof when it is None; the timeout is in seconds.
+
+    A new account has a concurrency of ten and may not reserve any of it, so nothing is reserved by default.
+    """
+
+    memory_mb: int | None = None
+    timeout_s: int = 10
+    snapstart: bool = False
+    reserved_concurrency: int | None = None
+    provisioned_concurrency: int | None = None
+    tracing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.snapstart and self.provisioned_concurrency:
+            raise SettingsError(
+                f"snapstart and provisioned_concurrency = {self.provisioned_concurrency} exclude each other on "
+                "Lambda. Keep one of them."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """Whose tokens are accepted: the issuer's address and the audiences."""
+
+    issuer: str
+    audience: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A name for the API, and the ARN of its certificate in the stack's region."""
+
+    name: str
+    certificate_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """The API. `iam`, `jwt` and `none` give an HTTP API, `api_key` a REST API with a usage plan and quota.
+
+    `rate` and `burst` are requests a second over all callers. `cors_origins` lists who may call from a browser.
+    """
+
+    auth: Auth = "iam"
+    rate: float = 50.0
+    burst: int = 100
+    jwt: Jwt | None = None
+    quota: int = 100_000
+    quota_period: QuotaPeriod = "DAY"
+    cors_origins: tuple[str, ...] = ()
+    domain: Domain | None = None
+    waf: bool = False
+
+    def __post_init__(self) -> None:
+        if self.auth == "jwt" and (self.jwt is None or not self.jwt.audience):
+            raise SettingsError('auth = "jwt" lacks an issuer and an audience. Give both, in [endpoint.jwt].')
+        if self.auth != "jwt" and self.jwt is not None:
+            raise SettingsError(f'An issuer is given, but auth = "{self.auth}" asks for no token. Write auth = "jwt".')
+        if self.auth == "api_key" and self.cors_origins:
+            raise SettingsError(
+                f"cors lists {', '.join(self.cors_origins)}, but a key inside a web page is no secret. "
+                'Use auth = "jwt" for browsers.'
+            )
+        if self.waf and self.auth != "api_key":
+            raise SettingsError(
+                f'waf = true, but an HTTP API (auth = "{self.auth}") can\'t have a web ACL. '
+                'Leave waf out, or use auth = "api_key", which makes a REST API.'
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSettings:
+    """How traffic moves to a new version: CodeDeploy's name for it, and the milliseconds that the median warm
+    call of the pre-traffic hook may take."""
+
+    shift: Shift = "Canary10Percent5Minutes"
+    hook_latency_ms: float = 1_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """What is promised: the share of requests answered, and the milliseconds that nine of ten stay under."""
+
+    availability: float = 0.999
+    latency_ms: float = 500.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """E-mail addresses or https:// hooks. `everyone` hears pages and tickets, `tickets` tickets alone."""
+
+    everyone: tuple[str, ...] = ()
+    tickets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A VPC that exists, by ids, so that synth looks nothing up."""
+
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    security_group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CustodySettings:
+    """How what the service writes is kept: days of logs, whether data outlives the stack, whose key encrypts it.
+
+    The policy of a key of one's own must let `logs.<region>` and `cloudwatch.amazonaws.com` use it; without
+    the latter, alarms vanish unsent.
+    """
+
+    log_retention_days: int = 30
+    retain_data: bool = True
+    kms_key_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Everything about one deployed model. `stage` names the environment in telemetry and alarms."""
+
+    stage: str = "live"
+    allow_unproven: bool = False
+    function: FunctionSettings = field(default_factory=FunctionSettings)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    objectives: Objectives = field(default_factory=Objectives)
+    recipients: Recipients = field(default_factory=Recipients)
+    custody: CustodySettings = field(default_factory=CustodySettings)
+    network: Network | None = None
+    permissions_boundary_arn: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The settings that a parsed lightship.toml asks for, given as nested dictionaries of its keys."""
+        endpoint, monitoring, deploy = config["endpoint"], config["monitoring"], config["deploy"]
+        jwt, domain, vpc = endpoint["jwt"], endpoint["domain"], deploy["vpc"]
+        return cls(
+            stage=config["stage"] or cls().stage,
+            allow_unproven=config["allow_unproven"],
+            function=FunctionSettings(
+                memory_mb=endpoint["memory"],
+                timeout_s=endpoint["timeout"],
+                snapstart=endpoint["snapstart"],
+                reserved_concurrency=endpoint["reserved_concurrency"],
+                provisioned_concurrency=endpoint["provisioned_concurrency"],
+                tracing=endpoint["tracing"],
+            ),
+            endpoint=EndpointSettings(
+                auth=endpoint["auth"],
+                rate=endpoint["throttle"]["rate"],
+                burst=endpoint["throttle"]["burst"],
+                jwt=jwt and Jwt(jwt["issuer"], jwt["audience"]),
+                quota=endpoint["quota"]["limit"],
+                quota_period=endpoint["quota"]["period"],
+                cors_origins=endpoint["cors"],
+                domain=domain and Domain(domain["name"], domain["certificate"]),
+                waf=endpoint["waf"],
+            ),
+            rollout=RolloutSettings(shift=endpoint["canary"], hook_latency_ms=endpoint["hook_latency_ms"]),
+            objectives=Objectives(monitoring["availability"], monitoring["latency_ms"]),
+            recipients=Recipients(monitoring["notify"], monitoring["notify_tickets"]),
+            custody=CustodySettings(endpoint["log_retention_days"], deploy["retain_data"], deploy["kms_key"]),
+            network=vpc and Network(vpc["id"], vpc["subnets"], vpc["security_groups"]),
+            permissions_boundary_arn=deploy["permissions_boundary"],
+            tags=deploy["tags"],
+        )
