@@ -178,11 +178,13 @@ def _answer(function: str, arguments: Mapping[str, Json]) -> Json:
 
 
 def _end_with_parent(folder: str) -> None:
-    """Block until stdin closes, which is when the parent is gone, killed included; then leave nothing behind."""
+    """Block until stdin closes, which is when the parent is gone, killed included; then leave nothing running."""
     with contextlib.suppress(OSError, ValueError):
         while os.read(0, 4096):
             pass
     shutil.rmtree(folder, ignore_errors=True)
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
 
 

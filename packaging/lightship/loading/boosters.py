@@ -5,7 +5,8 @@ from typing import Any
 
 from lightship.loading.errors import CorruptModelError, MissingPackageError, NotAModelError
 
-_LIGHTGBM_END = b"end of trees"
+# What begins with the one ends with the other.
+_LIGHTGBM_PARTS = ((b"tree\n", b"\nend of trees"), (b"\nparameters:", b"\nend of parameters"))
 
 
 def load_lightgbm(data: bytes, file: str) -> Any:
@@ -15,10 +16,11 @@ def load_lightgbm(data: bytes, file: str) -> Any:
     except ImportError as error:
         raise MissingPackageError(file, "lightgbm", "lightship[lightgbm]") from error
     # LightGBM reads a file that ends early as a model with fewer trees.
-    if _LIGHTGBM_END not in data:
-        raise CorruptModelError(
-            f"{file} is a LightGBM model cut short: {_LIGHTGBM_END.decode()!r} is missing. Save it again."
-        )
+    for begin, end in _LIGHTGBM_PARTS:
+        if begin in data and end not in data:
+            raise CorruptModelError(
+                f"{file} is a LightGBM model cut short: {end.decode().strip()!r} is missing. Save it again."
+            )
     try:
         booster = lightgbm.Booster(model_str=data.decode())
     except (lightgbm.basic.LightGBMError, ValueError) as error:

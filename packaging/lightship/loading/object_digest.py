@@ -13,6 +13,8 @@ import numpy as np
 _ATOMS: Final = (type(None), bool, int, float, complex, str, bytes, bytearray)
 _NAMED: Final = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
 _CYCLE: Final = b"cycle"
+# scikit-learn's text vectorizers remember the id() of their stop words, to warn once.
+_PROCESS_BOUND: Final = frozenset({"_stop_words_id"})
 
 
 def object_digest(value: Any) -> str:
@@ -43,11 +45,14 @@ class _Walk:
             return _join("method", [value.__func__.__name__.encode(), self.digest(value.__self__)])
         kind = type(value)
         if kind is dict:
-            return _join("dict", [part for pair in value.items() for part in map(self.digest, pair)])
+            return _join("dict", [self.digest(pair) for pair in value.items() if pair[0] not in _PROCESS_BOUND])
         if kind in (list, tuple):
             return _join(kind.__name__, map(self.digest, value))
         if kind in (set, frozenset):
             return _join(kind.__name__, sorted(map(self.digest, value)))
+        if kind is np.ndarray and value.dtype.names:
+            # Field by field: the gaps between the fields of a tree's nodes hold whatever was in memory.
+            return _join("fields", [self.digest((name, value[name])) for name in value.dtype.names])
         if kind is np.ndarray and not value.dtype.hasobject:
             shape = [self.digest(value.dtype), repr(value.shape).encode()]
             return _join("array", [*shape, np.ascontiguousarray(value).tobytes()])
