@@ -23,6 +23,13 @@ BATCH_GAIN = 3.0
 class NoEngineError(LightshipError):
     """No engine reproduces the model."""
 
+    def __init__(self, verdicts: Sequence["Verdict"]) -> None:
+        reasons = "; ".join(f"{verdict.engine}: {verdict.reason}" for verdict in verdicts)
+        super().__init__(
+            f"No engine reproduces the model ({reasons}). `lightship check` says the same without building."
+        )
+        self.verdicts = tuple(verdicts)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -72,10 +79,7 @@ def choose(
         verdicts.append(judge(model, described, golden, folder / name, name))
     held = [verdict for verdict in verdicts if verdict.accepted]
     if not held:
-        reasons = "; ".join(f"{verdict.engine}: {verdict.reason}" for verdict in verdicts)
-        raise NoEngineError(
-            f"No engine reproduces the model ({reasons}). `lightship check` shows the rows that differ."
-        )
+        raise NoEngineError(verdicts)
     request = held[0]
     batch = max(held, key=lambda each: each.batch_rows_per_s or 0.0)
     if (batch.batch_rows_per_s or 0.0) < BATCH_GAIN * (request.batch_rows_per_s or 0.0):

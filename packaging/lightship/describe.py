@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
 
 from lightship.columns import infer_column, json_scalar
+from lightship.samples import sample_layout
 from lightship_runtime.contract import Column, Contract, Layout, Output, Task
 from lightship_runtime.engines.estimator import outputs_of
 from lightship_runtime.engines.inputs import model_input
@@ -40,7 +41,7 @@ def describe(model: Any, sample: pd.DataFrame, task: Task | None = None) -> Desc
     """
     failures: list[str] = []
     for layout, frame in _layouts(model, sample):
-        columns, values = _columns(frame, layout, str(sample.attrs.get("matrix_dtype", "")))
+        columns, values = _columns(frame, layout)
         trial = Contract(columns, Output("regression"), layout)
         few = model_input(trial, [each[:PROBED_ROWS] for each in values])
         try:
@@ -73,21 +74,28 @@ def _layouts(model: Any, sample: pd.DataFrame) -> Iterator[tuple[Layout, pd.Data
             )
         yield "frame", sample[list(names)]
         return
-    if "matrix_dtype" in sample.attrs:
-        yield "matrix", sample
-    elif sample.shape[1] == 1 and not _numeric(sample.dtypes.iloc[0]):
-        yield "series", sample
-        yield "frame", sample
-    else:
-        yield "frame", sample
-        yield "matrix", sample
+    match sample_layout(sample):
+        case "matrix":
+            yield "matrix", sample
+        case "series":
+            yield "series", sample
+            yield "matrix", sample
+        case "frame" if hasattr(model, "n_features_in_"):
+            # Fitted on rows without names: a matrix, whatever the sample's file calls its columns.
+            yield "matrix", sample
+            yield "frame", sample
+        case "frame":
+            if sample.shape[1] == 1 and not _numeric(sample.dtypes.iloc[0]):
+                yield "series", sample
+            yield "frame", sample
+            yield "matrix", sample
 
 
-def _columns(frame: pd.DataFrame, layout: Layout, matrix_dtype: str) -> tuple[tuple[Column, ...], list[list[Any]]]:
+def _columns(frame: pd.DataFrame, layout: Layout) -> tuple[tuple[Column, ...], list[list[Any]]]:
     pairs = [infer_column(str(name), frame[name], MAX_CATEGORIES) for name in frame.columns]
     columns = tuple(column for column, _ in pairs)
     if layout == "matrix":
-        dtype = matrix_dtype or str(frame.to_numpy().dtype)
+        dtype = str(frame.to_numpy().dtype)
         columns = tuple(replace(column, dtype=dtype) for column in columns)
     return columns, [values for _, values in pairs]
 

@@ -9,6 +9,9 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.documents import dump_document
 from lightship_runtime.engines.onnx import BINDING, MODEL, SCHEMA
 
+# The newest operators that skl2onnx's converters all know: some refuse ai.onnx.ml 4.
+OPSETS = {"": 18, "ai.onnx.ml": 3}
+
 
 def export(model: Any, contract: Contract, folder: Path) -> None:
     """Write model.onnx and onnx.json. Raises CandidateError when there is no conversion."""
@@ -19,7 +22,9 @@ def export(model: Any, contract: Contract, folder: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = to_onnx(model, initial_types=_initial_types(contract), options=_options(model, contract))
+            graph = to_onnx(
+                model, initial_types=_initial_types(contract), options=_options(model, contract), target_opset=OPSETS
+            )
     except Exception as error:
         first_line = (str(error).strip() or "no reason given").splitlines()[0][:200]
         raise CandidateError(f"skl2onnx can't convert the model: {type(error).__name__}: {first_line}") from error

@@ -18,7 +18,7 @@ from lightship.lockfile import Lock
 from lightship.plan import Plan
 from lightship.proving import prove
 from lightship.release_folder import draft, publish
-from lightship.study import Study, study
+from lightship.study import STUDY_TIMEOUT_S, Study, study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
 from lightship.zipping import write_zip
@@ -27,7 +27,6 @@ from lightship_runtime.manifest import CONTRACT, GOLDEN, Artifact, Engines, Grad
 
 REQUIREMENTS = "requirements.lock"
 REALTIME = "realtime.zip"
-STUDY_TIMEOUT_S = 1_800
 
 type Say = Callable[[str], None]
 

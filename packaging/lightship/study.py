@@ -4,7 +4,6 @@ This is the stage that parses foreign bytes and runs the model's own code. From 
 without credentials; what it learns goes to a folder and into a JSON document.
 """
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,8 @@ from lightship_runtime.engines.boosters import wrap_lightgbm, wrap_xgboost
 from lightship_runtime.engines.native import NativeEngine
 from lightship_runtime.golden import Golden, read_golden
 from lightship_runtime.manifest import CONTRACT, GOLDEN
+
+STUDY_TIMEOUT_S = 1_800
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,12 @@ def study_file(
     trust: Sequence[str],
     trust_pickle: bool,
 ) -> dict[str, Any]:
-    """`study` for files: what runs in the process without credentials. Progress goes to stderr."""
+    """`study` for files: what runs in the process without credentials."""
     from lightship.samples import read_sample
 
     loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
     frame = read_sample(Path(sample))
-    return study(loaded, frame, Path(folder), engine=engine, task=task, say=_to_stderr)
+    return study(loaded, frame, Path(folder), engine=engine, task=task, say=_quiet)
 
 
 def study(
@@ -89,7 +90,7 @@ def study(
 ) -> dict[str, Any]:
     """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
-    live, described, original = _described(loaded, sample, folder, task)
+    live, described, original = described_model(loaded, sample, folder, task)
     say("asking the model for its golden rows")
     golden = make_golden(original, described)
     choice = choose(live, described, golden, folder / "engines", engine=engine, say=say)
@@ -104,7 +105,7 @@ def study(
     }
 
 
-def _described(
+def described_model(
     loaded: LoadedModel, sample: pd.DataFrame, folder: Path, task: Task | None
 ) -> tuple[Any, Described, Engine]:
     """(the model behind scikit-learn's methods, what it takes and gives, the original as an engine)."""
@@ -148,5 +149,5 @@ def _candidate(folder: Path, document: Mapping[str, Any]) -> Candidate:
     return Candidate(engine, folder / "engines" / engine, document["options"], tuple(document["requirements"]))
 
 
-def _to_stderr(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _quiet(_text: str) -> None:
+    """A child process has nobody to tell."""

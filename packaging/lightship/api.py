@@ -1,0 +1,83 @@
+"""Lightship from Python: what the command line does, for live models. Imports wait until a function is called."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightship.checking import Check
+    from lightship_runtime.contract import Task
+    from lightship_runtime.manifest import Release
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A sealed release and the folder it lies in."""
+
+    path: Path
+    release: "Release"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `lightship package --json` prints."""
+        return {**self.release.to_dict(), "release": str(self.path)}
+
+
+def package(
+    model: Any,
+    *,
+    sample: Any,
+    out: str | Path = "dist",
+    name: str | None = None,
+    engine: str = "auto",
+    python: str = "3.13",
+    architecture: str = "x86_64",
+    task: "Task | None" = None,
+    include: Sequence[str | Path] = (),
+    say: Say | None = None,
+) -> Packaged:
+    """Build and prove a release of a fitted model.
+
+    `model` is an estimator with scikit-learn's methods, or a LightGBM or XGBoost Booster. `sample` holds rows of its
+    input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts. The other
+    arguments are the options of `lightship package`. Raises LightshipError.
+    """
+    from lightship.loading import loaded_object
+    from lightship.pipeline import run
+    from lightship.plan import make_plan
+    from lightship.samples import as_sample
+    from lightship_runtime.manifest import Release
+
+    plan = make_plan(
+        out=Path(out),
+        name=name or _default_name(model),
+        engine=engine,
+        python=python,
+        architecture=architecture,
+        task=task,
+        include=[Path(each) for each in include],
+    )
+    place = run(plan, say or _silent, (loaded_object(model), as_sample(sample)))
+    return Packaged(place, Release.read(place))
+
+
+def check(model: Any, sample: Any, *, task: "Task | None" = None) -> "Check":
+    """Which engines reproduce a fitted model on the sample, and how fast; nothing is built. Raises LightshipError."""
+    from lightship.checking import check as check_loaded
+    from lightship.loading import loaded_object
+    from lightship.samples import as_sample
+
+    return check_loaded(loaded_object(model), as_sample(sample), task, _silent)
+
+
+def _default_name(model: Any) -> str:
+    """The name of the estimator, or of a pipeline's last step."""
+    steps = getattr(model, "steps", None)
+    last = steps[-1][1] if steps else model
+    return type(last).__name__[:40]
+
+
+def _silent(_text: str) -> None:
+    """Say nothing."""
