@@ -1,0 +1,183 @@
+"""Which columns drifted: effect size and significance together, corrected for sample size and number of columns.
+
+A column is flagged when Benjamini and Hochberg's procedure over all columns finds it significant and one of its
+components has an effect, freed of sampling bias, over that component's gate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import pi
+from typing import Any, Literal
+
+from lightship_runtime.monitor.baseline import ColumnBaseline, Track
+from lightship_runtime.monitor.bins import ABOVE, BELOW, DIGITS, FAR_ABOVE, FAR_BELOW, INVALID, MISSING, OTHER, UNSEEN
+from lightship_runtime.monitor.distance import Distance, compare_bins, compare_shares
+
+type Level = Literal["none", "warn", "high", "insufficient"]
+type CodeCounts = Mapping[str, int]
+
+LEAST_ROWS = 500
+LEAST_VALUES = 200
+"""Rows with a value that the comparison of bins takes; missing values are compared all the same."""
+FALSE_DISCOVERY_RATE = 0.01
+WARN, HIGH = 0.11, 0.25
+"""Gates of the index: a move of a normal column by a third and by half of a standard deviation."""
+SHARE_WARN, SHARE_HIGH = 0.04, 0.10
+"""Gates of missing, invalid, unseen and far values: from none to 1.0% and to 2.5% of the rows, or from 5% to 10.3%."""
+MOVED_ON = 0.9
+"""A date column with this share of values after the last baseline date follows the calendar, and isn't judged."""
+_LEVELS: tuple[Level, ...] = ("none", "warn", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One aspect of a column: its `distribution` (of a track), or its share of `missing`, `invalid`, `unseen` (new
+    categories) or `far` (well outside the range seen) values."""
+
+    measure: str
+    effect: float
+    p_value: float
+    gates: tuple[float, float]
+    then: float | None = None
+    now: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        return self.effect / self.gates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A column's drift: its `level`, and the `effect` and `measure` of the component that decided."""
+
+    level: Level
+    effect: float
+    p_value: float
+    measure: str
+    psi: float
+    rows: int
+    components: tuple[Component, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "level": self.level,
+            "effect": self.effect,
+            "p_value": self.p_value,
+            "measure": self.measure,
+            "psi": self.psi,
+            "rows": self.rows,
+            "components": [
+                {
+                    "measure": part.measure,
+                    "effect": part.effect,
+                    "p_value": part.p_value,
+                    **({} if part.now is None else {"then": part.then, "now": part.now}),
+                }
+                for part in self.components
+            ],
+        }
+
+
+def body_codes(track: Track) -> list[str]:
+    """For each bin of the comparison, the codes that count into it. Values out of range belong to the outer bins."""
+    if track.kind == "numeric":
+        groups = list(DIGITS[: len(track.edges) + 1])
+        groups[0] += BELOW + FAR_BELOW
+        groups[-1] += ABOVE + FAR_ABOVE
+        return groups
+    if track.kind == "category":
+        return [*DIGITS[: len(track.values)], OTHER]
+    return list(DIGITS[: 2 if track.kind == "boolean" else 8])
+
+
+def grouped(groups: Sequence[str], counts: CodeCounts) -> list[int]:
+    """The counts of each group of codes."""
+    return [sum(counts.get(code, 0) for code in group) for group in groups]
+
+
+def information_kept(bins: int) -> float:
+    """The share of the squared distance between two near normal distributions that a cut into equal bins keeps.
+
+    2/pi for a cut at the median (the efficiency of the sign test), rising to 1; a gate for categories is lower by it,
+    because a category is often a cut of something continuous.
+    """
+    return 1 - (1 - 2 / pi) * (2 / bins) ** 1.37
+
+
+def column_components(column: ColumnBaseline, now: Sequence[CodeCounts]) -> list[Component]:
+    """Every comparison that the counts of a column's tracks allow."""
+    first, current = column.tracks[0], now[0]
+    rows, then_rows = sum(current.values()), sum(first.counts.values())
+    if not rows or not then_rows:
+        return []
+    shares = {"missing": MISSING, "invalid": INVALID}
+    if first.kind == "category":
+        shares["unseen"] = UNSEEN
+    elif first.kind == "numeric" and column.kind == "numeric":
+        shares["far"] = FAR_BELOW + FAR_ABOVE
+    components = []
+    for measure, codes in shares.items():
+        a, b = (sum(counts.get(code, 0) for code in codes) for counts in (current, first.counts))
+        if a or b:
+            found = compare_shares(a, rows, b, then_rows)
+            gates = (SHARE_WARN, SHARE_HIGH)
+            components.append(Component(measure, found.effect, found.p_value, gates, b / then_rows, a / rows))
+    if not (column.kind == "datetime" and moved_on(current)):
+        for track, counts in zip(column.tracks, now, strict=True):
+            components += _body(track, counts)
+    return components
+
+
+def moved_on(counts: CodeCounts) -> bool:
+    """Whether nearly all dates lie after the last one of the baseline."""
+    dated = sum(count for code, count in counts.items() if code not in MISSING + INVALID)
+    return dated > 0 and counts.get(ABOVE, 0) + counts.get(FAR_ABOVE, 0) >= MOVED_ON * dated
+
+
+def _body(track: Track, counts: CodeCounts) -> list[Component]:
+    groups = body_codes(track)
+    now, then = grouped(groups, counts), grouped(groups, track.counts)
+    if sum(now) < LEAST_VALUES or not sum(then):
+        return []
+    found: Distance = compare_bins(track, now, then)
+    kept = 1.0 if track.kind == "numeric" else information_kept(max(2, sum(1 for count in then if count)))
+    measure = "distribution" if track.name == "value" else f"distribution of {track.name}"
+    return [Component(measure, found.effect, found.p_value, (WARN * kept, HIGH * kept))]
+
+
+def judge(columns: Mapping[str, Sequence[Component]], rows: int) -> dict[str, Drift]:
+    """The drift of every column, given each one's components and the rows of the window."""
+    p_values = {name: _column_p_value(parts) for name, parts in columns.items()}
+    threshold = discovery_threshold(list(p_values.values()), FALSE_DISCOVERY_RATE)
+    return {
+        name: _drift(tuple(parts), p_values[name], p_values[name] <= threshold, rows)
+        for name, parts in columns.items()
+    }
+
+
+def _column_p_value(parts: Sequence[Component]) -> float:
+    """The smallest p-value of the components, by Bonferroni for their number."""
+    return min([1.0, *(part.p_value * len(parts) for part in parts)])
+
+
+def discovery_threshold(p_values: Sequence[float], rate: float) -> float:
+    """The largest p-value that counts as a discovery (Benjamini and Hochberg 1995); negative when none does."""
+    threshold = -1.0
+    for rank, p_value in enumerate(sorted(p_values), 1):
+        if p_value <= rate * rank / len(p_values):
+            threshold = p_value
+    return threshold
+
+
+def _drift(parts: tuple[Component, ...], p_value: float, significant: bool, rows: int) -> Drift:
+    real = [part for part in parts if part.p_value * len(parts) <= FALSE_DISCOVERY_RATE]
+    worst = max(real or parts, key=lambda part: part.ratio, default=None)
+    psi = max((part.effect for part in parts if part.measure.startswith("distribution")), default=0.0)
+    if worst is None:
+        return Drift("insufficient", 0.0, 1.0, "distribution", 0.0, rows, ())
+    level: Level = "none"
+    if rows < LEAST_ROWS or (len(parts) == 0):
+        level = "insufficient"
+    elif significant and real:
+        level = _LEVELS[sum(worst.effect >= gate for gate in worst.gates)]
+    return Drift(level, worst.effect, p_value, worst.measure, psi, rows, parts)

@@ -1,0 +1,141 @@
+"""The prediction record: what one prediction leaves behind for the monitor, and how a telemetry line is read.
+
+A record is a JSON object with single-letter keys, since a million of them are paid for by the byte:
+
+    {"i": "0198c3...", "s": 0.8312, "p": 1, "c": "03-7A?+"}
+
+`i` is the prediction's id, `s` its score (a number, a list with one for each class, or absent), `p` what was predicted
+and `c` the row's code string (`bins.encode_row`). Without its codes, a record of a binary model takes some 60 bytes with a
+26-character id; each column adds one byte (two for a text or a date). A telemetry line carries the records of one
+request in `predictions`, and once for all of them the model's `version` and `time`, in seconds since 1970 (or the
+Embedded Metric Format's `_aws.Timestamp`, in milliseconds). It may say how many rows it `rejected`.
+
+Labels come as `{"id": ..., "actual": ..., "time": ...}`, `time` being when the label was received.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SCORE_DIGITS = 6
+
+type Label = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One prediction as the monitor reads it. `time` is in seconds since 1970."""
+
+    id: str
+    version: str
+    time: float
+    predicted: Label | None
+    score: float | tuple[float, ...] | None
+    codes: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRecord:
+    """One late label. The label with the largest `time` is the one that holds."""
+
+    id: str
+    actual: Label
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a telemetry line held: good records, and how many records or rows it lost."""
+
+    records: tuple[Record, ...] = ()
+    rejected: int = 0
+    broken: int = 0
+
+
+def encode_record(
+    identifier: str, predicted: Label | None, score: float | Sequence[float] | None, codes: str
+) -> dict[str, Any]:
+    """The JSON-ready record of one prediction. Scores keep six significant digits; one that isn't finite is left out."""
+    record: dict[str, Any] = {"i": identifier, "p": predicted, "c": codes}
+    if score is not None:
+        rounded = [_rounded(value) for value in score] if isinstance(score, Sequence) else _rounded(score)
+        if rounded is not None and (not isinstance(rounded, list) or None not in rounded):
+            record["s"] = rounded
+    return record
+
+
+def _rounded(value: float) -> float | None:
+    value = float(f"{value:.{SCORE_DIGITS}g}")
+    return value if value - value == 0 else None
+
+
+def decode_line(text: str | bytes, width: int) -> Line | None:
+    """Read one telemetry line; None when it is not a telemetry line at all (half written, not JSON, another log line).
+
+    `width` is the length of a code string under the baseline; a record with another length is broken.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    predictions = document.get("predictions", ())
+    version, time = document.get("version"), _time(document)
+    rejected = document.get("rejected", 0)
+    rejected = rejected if type(rejected) is int and rejected > 0 else 0
+    if not isinstance(predictions, list) or version is None or time is None:
+        return Line(rejected=rejected) if rejected else None
+    records = [record for item in predictions if (record := _record(item, str(version), time, width)) is not None]
+    return Line(tuple(records), rejected, len(predictions) - len(records))
+
+
+def _time(document: Mapping[str, Any]) -> float | None:
+    time = document.get("time")
+    if time is None:
+        aws = document.get("_aws")
+        milliseconds = aws.get("Timestamp") if isinstance(aws, dict) else None
+        time = milliseconds / 1000 if _is_number(milliseconds) else None
+    return float(time) if _is_number(time) and 0 <= time < 1e11 else None
+
+
+def _record(item: Any, version: str, time: float, width: int) -> Record | None:
+    if not isinstance(item, dict):
+        return None
+    identifier, codes, predicted, score = item.get("i"), item.get("c"), item.get("p"), item.get("s")
+    if not isinstance(identifier, str) or not identifier or not isinstance(codes, str):
+        return None
+    if len(codes) != width or not codes.isascii() or not (predicted is None or _is_label(predicted)):
+        return None
+    if isinstance(score, list):
+        if not all(_is_number(value) for value in score):
+            return None
+        score = tuple(float(value) for value in score)
+    elif score is not None:
+        if not _is_number(score):
+            return None
+        score = float(score)
+    return Record(identifier, version, time, predicted, score, codes)
+
+
+def decode_label(text: str | bytes) -> LabelRecord | None:
+    """Read one label line; None when it is not one. A label without `time` counts as the oldest."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    identifier, actual, time = document.get("id"), document.get("actual"), document.get("time", 0)
+    if not isinstance(identifier, str) or not identifier or not _is_label(actual) or not _is_number(time):
+        return None
+    return LabelRecord(identifier, actual, float(time))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str | bool) or _is_number(value)

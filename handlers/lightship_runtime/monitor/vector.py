@@ -1,0 +1,85 @@
+"""The bin codes of `bins.py` and the maps of a baseline, for arrays of values at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightship_runtime.monitor.baseline import Calibration, Track
+from lightship_runtime.monitor.bins import (
+    ABOVE,
+    BELOW,
+    DIGITS,
+    FAR_ABOVE,
+    FAR_BELOW,
+    FAR_DEVIATIONS,
+    INVALID,
+    MISSING,
+    category_key,
+    track_coder,
+)
+
+type Floats = NDArray[np.float64]
+type Codes = NDArray[np.uint8]
+
+_DIGITS = np.frombuffer(DIGITS.encode(), np.uint8)
+
+
+def numeric_codes(track: Track, values: Floats) -> Codes:
+    """The codes of an array of numbers; NaN is missing."""
+    codes = _DIGITS[np.searchsorted(np.asarray(track.edges, np.float64), values, side="right")]
+    margin = FAR_DEVIATIONS * track.deviation
+    codes[values < track.minimum] = ord(BELOW)
+    codes[values < track.minimum - margin] = ord(FAR_BELOW)
+    codes[values > track.maximum] = ord(ABOVE)
+    codes[values > track.maximum + margin] = ord(FAR_ABOVE)
+    codes[np.isinf(values)] = ord(INVALID)
+    codes[np.isnan(values)] = ord(MISSING)
+    return codes
+
+
+def object_codes(track: Track, values: Sequence[Any]) -> Codes:
+    """The codes of any values, each as the per-row coder gives it."""
+    coder = track_coder(track)
+    return np.frombuffer("".join([coder(value) for value in values]).encode(), np.uint8)
+
+
+def class_positions(classes: Sequence[str], values: Sequence[Any], missing: int = -1) -> NDArray[np.int64]:
+    """Each value's place among the classes; len(classes) for an unknown one, `missing` for None and NaN."""
+    places = {key: place for place, key in enumerate(classes)}
+    for alias, key in (("true", "1"), ("false", "0")):
+        if key in places and alias not in places:
+            places[alias] = places[key]
+        elif alias in places and key not in places:
+            places[key] = places[alias]
+    unknown = len(classes)
+    found: dict[Any, int] = {}
+    out = np.empty(len(values), np.int64)
+    for index, value in enumerate(values):
+        if value is None or value != value:
+            out[index] = missing
+            continue
+        cached = (type(value), value)
+        place = found.get(cached)
+        if place is None:
+            place = found[cached] = places.get(category_key(value), unknown)
+        out[index] = place
+    return out
+
+
+def calibrate(calibration: Calibration, scores: Floats) -> Floats:
+    """Scores as probabilities: the baseline's map, or the scores themselves cut to 0..1 where it has none."""
+    if not calibration.scores:
+        return np.clip(scores, 0.0, 1.0)
+    return np.interp(scores, calibration.scores, calibration.probabilities)
+
+
+def probabilities(calibrations: Sequence[Calibration], scores: Floats) -> Floats:
+    """Calibrated probabilities of scores (n, K); rows of several classes are scaled to sum to one."""
+    columns = [calibrate(calibration, scores[:, k]) for k, calibration in enumerate(calibrations)]
+    matrix = np.column_stack(columns)
+    if matrix.shape[1] > 1:
+        totals = matrix.sum(axis=1, keepdims=True)
+        matrix = np.divide(matrix, totals, out=np.full_like(matrix, 1 / matrix.shape[1]), where=totals > 0)
+    return matrix

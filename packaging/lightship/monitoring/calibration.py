@@ -1,0 +1,62 @@
+"""Fitting what turns scores into probabilities: isotonic regression, where it helps."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
+from lightship_runtime.monitor.baseline import Calibration
+from lightship_runtime.monitor.vector import Floats
+
+SCORE_BINS = 100
+KNOTS = 200
+_FOLDS = 5
+_SEED = 0
+
+
+def score_edges(scores: Floats) -> tuple[float, ...]:
+    """Interior edges of up to 100 score bins of about equal counts, halfway between neighbouring scores."""
+    distinct, counts = np.unique(scores, return_counts=True)
+    if len(distinct) < 2:
+        return ()
+    reached = np.cumsum(counts)
+    targets = np.arange(1, SCORE_BINS) * len(scores) / SCORE_BINS
+    places = np.unique(np.clip(np.searchsorted(reached, targets), 0, len(distinct) - 2))
+    return tuple(float(edge) for edge in np.unique(distinct[places] / 2 + distinct[places + 1] / 2))
+
+
+def fit_calibration(scores: Floats, hits: NDArray[np.bool_], edges: tuple[float, ...]) -> Calibration:
+    """The calibration of one class from labelled rows: its score, and whether the row was of that class."""
+    bins = np.searchsorted(np.asarray(edges), scores, side="right")
+    rows = np.bincount(bins, minlength=len(edges) + 1)
+    positives = np.bincount(bins[hits], minlength=len(edges) + 1)
+    seen = (tuple(rows.tolist()), tuple(positives.tolist()))
+    if not len(scores) or not calibration_helps(scores, hits):
+        return Calibration(edges, rows=seen[0], positives=seen[1])
+    x, y = _isotonic(scores, hits)
+    if len(x) > KNOTS:
+        chosen = np.unique(np.linspace(0, len(x) - 1, KNOTS).round().astype(np.int64))
+        x, y = x[chosen], y[chosen]
+    knots = (tuple(float(f"{v:.9g}") for v in x), tuple(float(f"{v:.7g}") for v in y))
+    return Calibration(edges, *knots, *seen)
+
+
+def _isotonic(scores: Floats, hits: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores, hits.astype(np.float64))
+    return model.X_thresholds_, model.y_thresholds_
+
+
+def calibration_helps(scores: Floats, hits: NDArray[np.bool_]) -> bool:
+    """Whether isotonic regression, fitted on four fifths, has the smaller squared error on the last (Brier's score).
+
+    Scores outside 0..1 are no probabilities, so there the map is always needed.
+    """
+    if scores.min() < 0 or scores.max() > 1:
+        return True
+    if len(scores) < _FOLDS * 10 or hits.all() or not hits.any():
+        return False
+    fold = np.random.default_rng(_SEED).permutation(len(scores)) % _FOLDS
+    after = np.empty(len(scores))
+    for part in range(_FOLDS):
+        inside = fold == part
+        after[inside] = np.interp(scores[inside], *_isotonic(scores[~inside], hits[~inside]))
+    return bool(np.mean((after - hits) ** 2) < np.mean((scores - hits) ** 2))
