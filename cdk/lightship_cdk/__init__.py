@@ -6,7 +6,7 @@
 
 from lightship_cdk.alarm_table import ALARMS, AlarmRow, MetricRef
 from lightship_cdk.alarms import Alarms, Watched
-from lightship_cdk.checks import add_checks
+from lightship_cdk.checks import add_checks, synthesise
 from lightship_cdk.custody import Custody, create_custody
 from lightship_cdk.function import PredictFunction
 from lightship_cdk.http_endpoint import HttpEndpoint
@@ -57,4 +57,5 @@ __all__ = [
     "add_checks",
     "create_custody",
     "locked_release",
+    "synthesise",
 ]

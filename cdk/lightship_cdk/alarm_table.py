@@ -118,7 +118,7 @@ SERVICE_ALARMS = (
         severity="page",
         meaning="Lambda turned invocations away for five minutes.",
         causes="The account's concurrency is used up, or what is reserved for this function.",
-        first_steps="Look at ConcurrentExecutions; raise the reservation or the quota, or lower the endpoint's throttle.",
+        first_steps="Look at ConcurrentExecutions; raise the reservation or the quota, or lower the throttle.",
     ),
     AlarmRow(
         id="FunctionDuration",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import assert_never, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -61,7 +61,7 @@ class Alarms(Construct):
             treat_missing_data=MISSING[row.missing_data],
             evaluate_low_sample_count_percentile=None if row.evaluate_low_samples else "ignore",
         )
-        action = actions.SnsAction(watched.notifications.topic(row.severity))
+        action = cast("cloudwatch.IAlarmAction", actions.SnsAction(watched.notifications.topic(row.severity)))
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
         return alarm

@@ -4,10 +4,29 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
+from lightship_runtime.errors import LightshipError
+
+
+class FindingsError(LightshipError):
+    """The synthesised template breaks a rule that nobody accepted."""
+
 
 def add_checks(app: cdk.App) -> None:
     """Run the rules in every synth of the app; an unaccepted finding fails it."""
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def synthesise(app: cdk.App) -> None:
+    """Synthesise the app under the rules. Raises FindingsError after the CDK has printed what it found."""
+    add_checks(app)
+    try:
+        app.synth()
+    except RuntimeError as error:
+        if "ValidationFailed" not in str(error):
+            raise
+        raise FindingsError(
+            "The template breaks the rules printed above. Mend what they name, or accept a finding with a reason."
+        ) from None
 
 
 def accept(construct: IConstruct, finding: str, reason: str) -> None:

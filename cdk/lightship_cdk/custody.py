@@ -1,6 +1,7 @@
 """Who keeps what the service writes: one key over logs and notifications, and log groups that outlive a mishap."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -8,6 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from lightship_cdk.interfaces import principal
 from lightship_cdk.settings import CustodySettings
 
 RETENTION = {
@@ -34,11 +36,13 @@ class Custody:
     log_retention_days: int
     removal_policy: cdk.RemovalPolicy
 
-    def log_group(self, scope: Construct, id: str) -> logs.LogGroup:  # noqa: A002 (the CDK's own name)
-        """An encrypted log group. Its name is left to CloudFormation, so that a kept one is never in the way."""
+    def log_group(self, scope: Construct, id: str, *, name: str | None = None) -> logs.LogGroup:  # noqa: A002
+        """An encrypted log group. Its name is left to CloudFormation unless a service dictates it, so that a kept
+        one is never in the way of the next."""
         return logs.LogGroup(
             scope,
             id,
+            log_group_name=name,
             encryption_key=self.key,
             retention=RETENTION[self.log_retention_days],
             removal_policy=self.removal_policy,
@@ -50,9 +54,9 @@ def create_custody(scope: Construct, settings: CustodySettings) -> Custody:
     # Kept on deletion, but not by the rollback of a creation that failed.
     removal = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if settings.retain_data else cdk.RemovalPolicy.DESTROY
     if settings.kms_key_arn:
-        key: kms.IKey = kms.Key.from_key_arn(scope, "Key", settings.kms_key_arn)
+        key = kms.Key.from_key_arn(scope, "Key", settings.kms_key_arn)
     else:
-        key = _create_key(scope, removal)
+        key = cast("kms.IKey", _create_key(scope, removal))
     return Custody(key, settings.log_retention_days, removal)
 
 
@@ -65,7 +69,7 @@ def _create_key(scope: Construct, removal: cdk.RemovalPolicy) -> kms.Key:
     key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AlarmsPublishToEncryptedTopics",
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            principals=[principal("cloudwatch.amazonaws.com")],
             actions=["kms:Decrypt", "kms:GenerateDataKey*"],
             resources=["*"],
             conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
@@ -77,7 +81,7 @@ def _create_key(scope: Construct, removal: cdk.RemovalPolicy) -> kms.Key:
     key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="LogsAreEncrypted",
-            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+            principals=[principal(f"logs.{stack.region}.amazonaws.com")],
             actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
             resources=["*"],
             conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},

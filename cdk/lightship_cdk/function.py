@@ -1,6 +1,6 @@
 """The predicting function: the release's own zip, its version, and the alias `live` that callers reach."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -10,7 +10,9 @@ from constructs import Construct
 
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
+from lightship_cdk.interfaces import as_version
 from lightship_cdk.releases import PackagedRelease
+from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.settings import FunctionSettings, Network
 
 ALIAS = "live"
@@ -27,6 +29,17 @@ def memory_for(release: PackagedRelease) -> int:
     wanted = 0.0 if proof is None else 1.5 * proof.peak_rss_mb
     steps = -(-wanted // MEMORY_STEP_MB)
     return max(MEMORY_FLOOR_MB, int(steps) * MEMORY_STEP_MB)
+
+
+TRACING_ACTIONS = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+VPC_ACTIONS = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
 
 
 class PredictFunction(Construct):
@@ -49,7 +62,8 @@ class PredictFunction(Construct):
         self.release = release
         self.timeout_s = settings.timeout_s
         self.log_group = custody.log_group(self, "Logs")
-        self.role = function_role(self, "Role", self.log_group.log_group_arn, in_vpc=network is not None)
+        self.role = self._role(settings, network)
+        place = place_in(self, network) if network else None
         self.function = lambda_.Function(
             self,
             "Function",
@@ -58,7 +72,7 @@ class PredictFunction(Construct):
             architecture=ARCHITECTURES[manifest.architecture],
             handler=release.artifact("realtime").handler,
             code=lambda_.Code.from_asset(release.zip_path("realtime")),
-            role=self.role.without_policy_updates(),
+            role=closed(self.role),
             log_group=self.log_group,
             memory_size=settings.memory_mb or memory_for(release),
             timeout=cdk.Duration.seconds(settings.timeout_s),
@@ -72,47 +86,47 @@ class PredictFunction(Construct):
             current_version_options=lambda_.VersionOptions(
                 description=f"release {manifest.version}", removal_policy=cdk.RemovalPolicy.RETAIN
             ),
-            **vpc_options(self, network),
+            vpc=place and place.vpc,
+            vpc_subnets=place and place.subnets,
+            security_groups=place and place.security_groups,
         )
-        if settings.tracing:
-            _allow_tracing(self.role)
-        # Lambda checks at creation that the role may use the network, so the policy comes first.
-        self.function.node.add_dependency(self.role)
+        accept(self, "AwsSolutions-L1", "The release was proven on this Python, and another needs another release.")
         self.version = self.function.current_version
         self.alias = lambda_.Alias(
             self,
             "Live",
             alias_name=ALIAS,
-            version=self.version,
+            version=as_version(self.version),
             provisioned_concurrent_executions=settings.provisioned_concurrency,
         )
 
-
-def function_role(scope: Construct, id: str, log_group_arn: str, *, in_vpc: bool = False) -> iam.Role:  # noqa: A002
-    """A role that Lambda may assume, and that may write to one log group."""
-    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    role.add_to_policy(
-        iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn])
-    )
-    if in_vpc:
-        _allow(role, VPC_ACTIONS, "EC2 has no resource to name for the network interfaces that Lambda makes.")
-    return role
-
-
-VPC_ACTIONS = (
-    "ec2:CreateNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:DeleteNetworkInterface",
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:UnassignPrivateIpAddresses",
-)
+    def _role(self, settings: FunctionSettings, network: Network | None) -> iam.Role:
+        """It may write its log, and reach a network or X-Ray where the settings say so."""
+        statements = [allow_logging(self.log_group.log_group_arn)]
+        reasons: list[str] = []
+        if settings.tracing:
+            statements.append(allow(TRACING_ACTIONS, "*"))
+            reasons.append("X-Ray has no resource to name for a trace.")
+        if network is not None:
+            statements.append(allow(VPC_ACTIONS, "*"))
+            reasons.append("EC2 has no resource to name for the network interfaces that Lambda makes.")
+        role = create_role(self, "Role", "lambda.amazonaws.com", statements)
+        if reasons:
+            accept_any_resource(role, " ".join(reasons))
+        return role
 
 
-def vpc_options(scope: Construct, network: Network | None) -> dict[str, object]:
-    """The arguments of `Function` that put it into a network, if there is one."""
-    if network is None:
-        return {}
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a network a function runs, as the CDK wants to hear it."""
+
+    vpc: ec2.IVpc
+    subnets: ec2.SubnetSelection
+    security_groups: list[ec2.ISecurityGroup]
+
+
+def place_in(scope: Construct, network: Network) -> Place:
+    """The place that the ids name."""
     # The zones are never used: the subnets are named one by one.
     vpc = ec2.Vpc.from_vpc_attributes(scope, "Vpc", vpc_id=network.vpc_id, availability_zones=["unused"])
     subnets = [ec2.Subnet.from_subnet_id(scope, f"Subnet{i}", name) for i, name in enumerate(network.subnet_ids)]
@@ -120,14 +134,4 @@ def vpc_options(scope: Construct, network: Network | None) -> dict[str, object]:
         ec2.SecurityGroup.from_security_group_id(scope, f"SecurityGroup{i}", name, mutable=False)
         for i, name in enumerate(network.security_group_ids)
     ]
-    return {"vpc": vpc, "vpc_subnets": ec2.SubnetSelection(subnets=subnets), "security_groups": groups}
-
-
-def _allow_tracing(role: iam.Role) -> None:
-    actions = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
-    _allow(role, actions, "X-Ray has no resource to name for a trace.")
-
-
-def _allow(role: iam.Role, actions: Sequence[str], reason: str) -> None:
-    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=["*"]))
-    accept(role, "AwsSolutions-IAM5[Resource::*]", reason)
+    return Place(vpc, ec2.SubnetSelection(subnets=subnets), groups)

@@ -14,6 +14,7 @@ from constructs import Construct
 from lightship_cdk.api import ROUTES, ApiMetrics, access_log_format
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
+from lightship_cdk.interfaces import as_function
 from lightship_cdk.settings import Domain, EndpointSettings
 
 METRICS = {"count": "Count", "server_errors": "5xx", "client_errors": "4xx", "latency": "Latency"}
@@ -44,7 +45,7 @@ class HttpEndpoint(Construct):
             # A caller must not go around the name, and its certificate, that the service is known by.
             disable_execute_api_endpoint=settings.domain is not None,
         )
-        integration = integrations.HttpLambdaIntegration("Predict", alias, scope_permission_to_route=False)
+        integration = integrations.HttpLambdaIntegration("Predict", as_function(alias), scope_permission_to_route=False)
         for method, path in ROUTES:
             self.api.add_routes(path=path, methods=[apigateway.HttpMethod(method)], integration=integration)
         self.stage = apigateway.HttpStage(

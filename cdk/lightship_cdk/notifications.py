@@ -1,6 +1,6 @@
 """The two topics by which alarms reach people: pages wake somebody, tickets wait for the morning."""
 
-from typing import assert_never
+from typing import assert_never, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -10,6 +10,7 @@ from constructs import Construct
 
 from lightship_cdk.alarm_table import Severity
 from lightship_cdk.custody import Custody
+from lightship_cdk.interfaces import principal
 from lightship_cdk.settings import Recipients, SettingsError
 
 
@@ -40,12 +41,12 @@ class Notifications(Construct):
                 "or subscribe to the topic named in the outputs.",
             )
 
-    def topic(self, severity: Severity) -> sns.Topic:
+    def topic(self, severity: Severity) -> sns.ITopic:
         match severity:
             case "page":
-                return self.pages
+                return cast("sns.ITopic", self.pages)
             case "ticket":
-                return self.tickets
+                return cast("sns.ITopic", self.tickets)
             case _:
                 assert_never(severity)
 
@@ -56,7 +57,7 @@ def _topic(scope: Construct, id: str, name: str, custody: Custody) -> sns.Topic:
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AlarmsPublish",
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            principals=[principal("cloudwatch.amazonaws.com")],
             actions=["sns:Publish"],
             resources=[topic.topic_arn],
             conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
@@ -67,7 +68,7 @@ def _topic(scope: Construct, id: str, name: str, custody: Custody) -> sns.Topic:
 
 def _subscription(recipient: str) -> sns.ITopicSubscription:
     if recipient.startswith("https://"):
-        return subscriptions.UrlSubscription(recipient)
+        return cast("sns.ITopicSubscription", subscriptions.UrlSubscription(recipient))
     if "@" in recipient:
-        return subscriptions.EmailSubscription(recipient)
+        return cast("sns.ITopicSubscription", subscriptions.EmailSubscription(recipient))
     raise SettingsError(f"notify names {recipient!r}; write an e-mail address or an https:// hook.")

@@ -13,6 +13,7 @@ from lightship_cdk.api import ROUTES, ApiMetrics, access_log_format
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.firewall import protect
+from lightship_cdk.interfaces import as_function, principal
 from lightship_cdk.settings import Domain, EndpointSettings
 
 STAGE = "live"
@@ -51,8 +52,10 @@ class RestEndpoint(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(access_log_format("rest"))),
             ),
         )
-        self._allow_logging()
-        integration = apigateway.LambdaIntegration(alias, allow_test_invoke=False, scope_permission_to_method=False)
+        # Its own output, under a name that nobody can rely on.
+        self.api.node.try_remove_child("Endpoint")
+        self._allow_logging(custody)
+        integration = apigateway.LambdaIntegration(as_function(alias), scope_permission_to_method=False)
         for method, path in ROUTES:
             self.api.root.resource_for_path(path).add_method(method, integration)
         self.key = self.api.add_api_key("Key", description=f"Calls {name}")
@@ -70,14 +73,17 @@ class RestEndpoint(Construct):
         self.api_id = self.api.rest_api_id
         self.metrics = ApiMetrics({"ApiName": name, "Stage": STAGE}, METRICS)
 
-    def _allow_logging(self) -> None:
+    def _allow_logging(self, custody: Custody) -> None:
         """REST APIs log through one role of the whole account, without which a stage with logs can't be made."""
-        role = iam.Role(self, "AccountLogsRole", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
+        role = iam.Role(self, "AccountLogsRole", assumed_by=principal("apigateway.amazonaws.com"))
         role.add_managed_policy(
             iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonAPIGatewayPushToCloudWatchLogs")
         )
         account = apigateway.CfnAccount(self, "AccountLogs", cloud_watch_role_arn=role.role_arn)
-        self.api.deployment_stage.node.add_dependency(account)
+        # API Gateway would make this group itself, unencrypted and for ever; its name holds the API's own id.
+        name = f"API-Gateway-Execution-Logs_{self.api.rest_api_id}/{STAGE}"
+        execution_logs = custody.log_group(self, "ExecutionLogs", name=name)
+        self.api.deployment_stage.node.add_dependency(account, execution_logs)
         # Other APIs of the account log through it too, so it stays when this one goes.
         role.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         account.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)

@@ -1,7 +1,6 @@
 """How a new version gets traffic: golden rows first, then a gradual shift that its own alarms undo."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,8 +11,10 @@ from constructs import Construct
 
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
-from lightship_cdk.function import ALIAS, PredictFunction, function_role
+from lightship_cdk.function import ALIAS, PredictFunction
 from lightship_cdk.hook_code import HANDLER, hook_code
+from lightship_cdk.interfaces import as_function, as_role
+from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.settings import RolloutSettings, SettingsError, Shift
 
 HOOK_TIMEOUT_S = 300
@@ -63,12 +64,19 @@ class Rollout(Construct):
             application=self.application,
             alias=function.alias,
             deployment_config=SHIFTS[settings.shift],
-            role=cast("iam.IRole", self._role(function).without_policy_updates()),
-            pre_hook=self.hook,
+            role=closed(self._role(function)),
+            pre_hook=as_function(self.hook),
             alarms=list(alarms),
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=bool(alarms)
             ),
+        )
+        # Apart from the role, which the group's own role waits for; the shift needs it, so the alias waits instead.
+        report = iam.Policy(
+            self,
+            "HookReports",
+            roles=[as_role(self.hook_role)],
+            statements=[allow(["codedeploy:PutLifecycleEventHookExecutionStatus"], self.group.deployment_group_arn)],
         )
         gate = cdk.CustomResource(
             self,
@@ -77,15 +85,15 @@ class Rollout(Construct):
             resource_type="Custom::LightshipFirstDeployment",
             service_timeout=cdk.Duration.seconds(HOOK_TIMEOUT_S + 60),
         )
-        function.alias.node.add_dependency(gate)
+        function.alias.node.add_dependency(gate, report)
 
     def _hook(self, function: PredictFunction, custody: Custody, settings: RolloutSettings) -> lambda_.Function:
         log_group = custody.log_group(self, "HookLogs")
-        role = function_role(self, "HookRole", log_group.log_group_arn)
         version = function.version.function_arn
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[version]))
+        statements = [allow_logging(log_group.log_group_arn), allow(["lambda:InvokeFunction"], version)]
+        self.hook_role = create_role(self, "HookRole", "lambda.amazonaws.com", statements)
         proof = function.release.manifest.proof
-        return lambda_.Function(
+        hook = lambda_.Function(
             self,
             "Hook",
             description="Replays the golden rows on a new version before it gets traffic",
@@ -93,7 +101,7 @@ class Rollout(Construct):
             architecture=lambda_.Architecture.ARM_64,
             handler=HANDLER,
             code=hook_code(function.release),
-            role=cast("iam.IRole", role),
+            role=closed(self.hook_role),
             log_group=log_group,
             memory_size=512,
             timeout=cdk.Duration.seconds(HOOK_TIMEOUT_S),
@@ -103,20 +111,18 @@ class Rollout(Construct):
                 "LIGHTSHIP_LATENCY_MS": repr(settings.hook_latency_ms),
             },
         )
+        accept(hook, "AwsSolutions-L1", "The runtime modules it is made of are tested on this Python.")
+        return hook
 
     def _role(self, function: PredictFunction) -> iam.Role:
         """CodeDeploy's own policy would let it into every function and topic; this one names ours."""
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("codedeploy.amazonaws.com"))
         arn = function.function.function_arn
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"],
-                resources=[arn, f"{arn}:{ALIAS}"],
-            )
-        )
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.hook.function_arn]))
-        role.add_to_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"]))
-        accept(
-            role, "AwsSolutions-IAM5[Resource::*]", "CloudWatch describes all alarms or none."
-        )
+        moving = ["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"]
+        statements = [
+            allow(moving, arn, f"{arn}:{ALIAS}"),
+            allow(["lambda:InvokeFunction"], self.hook.function_arn),
+            allow(["cloudwatch:DescribeAlarms"], "*"),
+        ]
+        role = create_role(self, "Role", "codedeploy.amazonaws.com", statements)
+        accept_any_resource(role, "CloudWatch describes all alarms or none.")
         return role

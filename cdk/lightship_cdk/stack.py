@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -32,7 +32,7 @@ class LightshipStack(cdk.Stack):
 
     @classmethod
     def from_config(
-        cls, app: cdk.App, config: Mapping[str, Any], name: str, release: PackagedRelease
+        cls, app: cdk.App, name: str, config: Mapping[str, Any], release: PackagedRelease
     ) -> "LightshipStack":
         """The stack that one stage of a parsed lightship.toml asks for."""
         deploy = config["deploy"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from lightship.toml_reader import ConfigError, bounded, check_keys, read_table
+from lightship.toml_reader import ConfigError, bounded, check_keys, named, read_table
 from lightship_runtime.contract import Task
 
 FILE = "lightship.toml"
@@ -22,7 +22,7 @@ type Table = Mapping[str, Any]
 class ModelConfig:
     """`[model]`: what is packaged. `task` overrides what the model itself says it does."""
 
-    name: str = "model"
+    name: str = named("model", r"[A-Za-z][A-Za-z0-9-]{0,62}", "letters, digits and hyphens, a letter first")
     path: Path | None = None
     sample: Path | None = None
     labels: Path | None = None

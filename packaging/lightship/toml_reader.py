@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,11 @@ def bounded(default: Any, low: float, high: float) -> Any:
     return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
 
+def named(default: str, pattern: str, rule: str) -> Any:
+    """A string field that wholly matches a pattern; `rule` says which, for the error."""
+    return dataclasses.field(default=default, metadata={"pattern": pattern, "rule": rule})
+
+
 def read_table[T](kind: type[T], table: object, where: str, folder: Path) -> T:
     """The table called `where` as a `kind`. Relative paths start at `folder`.
 
@@ -33,7 +39,7 @@ def read_table[T](kind: type[T], table: object, where: str, folder: Path) -> T:
     for key, value in table.items():
         name = f"{where}.{key}" if where else key
         values[key] = read_value(hints[key], value, name, folder)
-        _check_bounds(values[key], fields[key].metadata, name)
+        _check(values[key], fields[key].metadata, name)
     missing = [name for name, field in fields.items() if name not in values and _is_required(field)]
     if missing:
         raise ConfigError(f"lightship.toml lacks the key {missing[0]!r} in [{where}]. Add it, or leave [{where}] out.")
@@ -104,8 +110,10 @@ def _strings(value: Any, where: str) -> dict[str, str]:
     return dict(value)
 
 
-def _check_bounds(value: Any, metadata: Mapping[str, Any], where: str) -> None:
-    if metadata and not metadata["low"] <= value <= metadata["high"]:
+def _check(value: Any, metadata: Mapping[str, Any], where: str) -> None:
+    if "pattern" in metadata and not re.fullmatch(metadata["pattern"], value):
+        raise ConfigError(f"{where} in lightship.toml is {value!r}; use {metadata['rule']}.")
+    if "low" in metadata and not metadata["low"] <= value <= metadata["high"]:
         raise ConfigError(f"{where} in lightship.toml is {value}; it lies in {metadata['low']} to {metadata['high']}.")
 
 

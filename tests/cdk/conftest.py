@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.golden import Golden
 from lightship_runtime.manifest import CONTRACT, GOLDEN, MANIFEST, Artifact, Engines, Proof, Release, Target
@@ -66,11 +68,10 @@ def make_release() -> Callable[..., Path]:
 
 @dataclass(frozen=True)
 class Synthesised:
-    """One synthesised stack: its template, its annotations and where the assembly lies."""
+    """One synthesised stack: its template, what synth said of it, and where the assembly lies."""
 
     template: dict[str, Any]
-    warnings: tuple[str, ...]
-    errors: tuple[str, ...]
+    said: tuple[str, ...]
     folder: Path
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -85,45 +86,49 @@ class Synthesised:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_node() -> Iterator[None]:
-    """Node warns of its own age on stderr; the template checks of the CDK cost seconds and run in the slow test."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
-    patch.setenv("CDK_VALIDATION", "false")
-    yield
-    patch.undo()
+    """Node warns of its own age on stderr; the CDK's own template checks cost seconds and run in the slow test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
+        patch.setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20")
+        patch.setenv("CDK_VALIDATION", "false")
+        yield
 
 
 @pytest.fixture(scope="session")
 def synthesise(release_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Synthesised]:
-    """Synthesise LightshipStack with these settings, and nag it where asked."""
-    from lightship_cdk import LightshipStack, ServiceSettings
+    """Synthesise LightshipStack with these settings, under cdk-nag; it raises where a finding isn't accepted."""
+    import aws_cdk as cdk
+
+    from lightship_cdk import LightshipStack, ServiceSettings, add_checks
+
+    flags = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 
     def run(settings: ServiceSettings | None = None, *, release: Path | None = None) -> Synthesised:
-        import aws_cdk as cdk
-
-        folder = tmp_path_factory.mktemp("cdk.out")
-        app = cdk.App(outdir=str(folder), context=feature_flags(), analytics_reporting=False)
+        app = cdk.App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags, analytics_reporting=False)
         LightshipStack(app, "flights", release=release or release_folder, settings=settings)
-        return read_assembly(app)
+        add_checks(app)
+        assembly = app.synth()
+        (stack,) = assembly.stacks
+        said = tuple(str(message.entry.data) for message in stack.messages)
+        return Synthesised(stack.template, said, Path(assembly.directory))
 
     return run
 
 
-@cache
-def feature_flags() -> dict[str, Any]:
-    import json
+@pytest.fixture(scope="session")
+def by_auth(synthesise: Callable[..., Synthesised]) -> Callable[[str], Synthesised]:
+    """The stack in each of the four auth modes, synthesised once."""
+    from lightship_cdk import EndpointSettings, Jwt, ServiceSettings
 
-    root = Path(__file__).parents[2]
-    return json.loads((root / "cdk.json").read_text())["context"]  # type: ignore[no-any-return]
+    @cache
+    def run(auth: str) -> Synthesised:
+        jwt = Jwt("https://issuer.example.com", ("predictors",)) if auth == "jwt" else None
+        return synthesise(ServiceSettings(endpoint=EndpointSettings(auth=auth, jwt=jwt)))  # type: ignore[arg-type]
+
+    return run
 
 
-def read_assembly(app: Any) -> Synthesised:
-    assembly = app.synth()
-    (artifact,) = assembly.stacks
-    said = {"aws:cdk:warning": [], "aws:cdk:error": []}
-    for message in artifact.messages:
-        kind = "aws:cdk:warning" if str(message.level).endswith("WARNING") else "aws:cdk:error"
-        said[kind].append(str(message.entry.data))
-    return Synthesised(
-        artifact.template, tuple(said["aws:cdk:warning"]), tuple(said["aws:cdk:error"]), Path(assembly.directory)
-    )
+@pytest.fixture(scope="session")
+def closed(by_auth: Callable[[str], Synthesised]) -> Synthesised:
+    """The stack by default."""
+    return by_auth("iam")

@@ -136,6 +136,7 @@ def test_every_object_is_frozen() -> None:
         ({"endpoint": 3}, "write it as a table"),
         ({"monitoring": {"availability": float("nan")}}, "lies in 0.5 to"),
         ({"deploy": {"tags": {"a": 1}}}, "write a table of strings"),
+        ({"model": {"name": "my_model"}}, "model.name in lightship.toml is 'my_model'; use letters"),
         ({"stages": []}, "write tables like [stages.prod.endpoint]"),
         ({"stages": {"pro d": {}}}, "The stage name 'pro d'"),
         ({"stages": {"prod": 1}}, "stages.prod in lightship.toml is 1"),

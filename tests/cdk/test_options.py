@@ -1,0 +1,195 @@
+"""Everything that is off by default, switched on at once, under the same rules."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.core import get_rules
+
+from lightship.config import parse_config
+from lightship_cdk import (
+    CustodySettings,
+    Domain,
+    EndpointSettings,
+    FunctionSettings,
+    Network,
+    Recipients,
+    RolloutSettings,
+    ServiceSettings,
+)
+from lightship_cdk.settings import SettingsError
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0c5bd3a7-1111-2222-3333-444455556666"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0c5bd3a7-1111-2222-3333-444455556666"
+NETWORK = Network("vpc-0a1b2c3d", ("subnet-0a1b2c3d", "subnet-0a1b2c3e"), ("sg-0a1b2c3d",))
+
+
+@pytest.fixture(scope="module")
+def rich(synthesise: Callable[..., Any]) -> Any:
+    """An HTTP API with every option it has."""
+    return synthesise(
+        ServiceSettings(
+            stage="prod",
+            function=FunctionSettings(
+                memory_mb=2048, timeout_s=20, snapstart=True, reserved_concurrency=5, tracing=True
+            ),
+            endpoint=EndpointSettings(
+                cors_origins=("https://app.example.com",), domain=Domain("predict.example.com", CERTIFICATE)
+            ),
+            rollout=RolloutSettings(shift="AllAtOnce"),
+            recipients=Recipients(("oncall@example.com", "https://hooks.example.com/x"), ("team@example.com",)),
+            custody=CustodySettings(log_retention_days=365, retain_data=False, kms_key_arn=KEY),
+            network=NETWORK,
+            permissions_boundary_arn=BOUNDARY,
+            tags={"team": "planes"},
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def guarded(synthesise: Callable[..., Any]) -> Any:
+    """A REST API with every option it has."""
+    return synthesise(
+        ServiceSettings(
+            function=FunctionSettings(provisioned_concurrency=2),
+            endpoint=EndpointSettings(auth="api_key", waf=True, domain=Domain("predict.example.com", CERTIFICATE)),
+        )
+    )
+
+
+def predict_function(stack: Any) -> dict[str, Any]:
+    (found,) = [each for name, each in stack.of_type("AWS::Lambda::Function").items() if "Predict" in name]
+    return found["Properties"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", ["rich", "guarded"])
+def test_the_rules_hold_with_everything_on(request: pytest.FixtureRequest, name: str) -> None:
+    template = json.dumps(request.getfixturevalue(name).template)
+    assert lint(template, get_rules([], [], ["W", "E"]), ["eu-central-1"]) == []
+
+
+def test_the_function_is_what_was_asked_for(rich: Any) -> None:
+    function = predict_function(rich)
+    assert function["MemorySize"] == 2048
+    assert function["Timeout"] == 20
+    assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert function["ReservedConcurrentExecutions"] == 5
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["VpcConfig"] == {
+        "SecurityGroupIds": list(NETWORK.security_group_ids),
+        "SubnetIds": list(NETWORK.subnet_ids),
+    }
+    assert {"Key": "team", "Value": "planes"} in function["Tags"]
+
+
+def test_browsers_of_one_origin_may_call(rich: Any) -> None:
+    cors = rich.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["https://app.example.com"]
+    assert "AllowCredentials" not in cors
+
+
+@pytest.mark.parametrize("name", ["rich", "guarded"])
+def test_a_domain_is_the_only_way_in(request: pytest.FixtureRequest, name: str) -> None:
+    stack = request.getfixturevalue(name)
+    kind = "AWS::ApiGateway::RestApi" if name == "guarded" else "AWS::ApiGatewayV2::Api"
+    assert stack.only(kind)["DisableExecuteApiEndpoint"] is True
+    assert stack.template["Outputs"]["EndpointUrl"]["Value"] == "https://predict.example.com"
+
+
+def test_a_given_key_and_boundary_are_used_everywhere(rich: Any) -> None:
+    assert not rich.of_type("AWS::KMS::Key")
+    for kind, key in (("AWS::Logs::LogGroup", "KmsKeyId"), ("AWS::SNS::Topic", "KmsMasterKeyId")):
+        assert {each["Properties"][key] for each in rich.of_type(kind).values()} == {KEY}
+    for role in rich.of_type("AWS::IAM::Role").values():
+        assert role["Properties"]["PermissionsBoundary"] == BOUNDARY
+
+
+def test_data_goes_with_the_stack_when_that_is_said(rich: Any) -> None:
+    for group in rich.of_type("AWS::Logs::LogGroup").values():
+        assert group["DeletionPolicy"] == "Delete"
+        assert group["Properties"]["RetentionInDays"] == 365
+
+
+def test_recipients_hear_what_concerns_them(rich: Any) -> None:
+    heard = [each["Properties"] for each in rich.of_type("AWS::SNS::Subscription").values()]
+    pages = {each["Endpoint"] for each in heard if "Pages" in each["TopicArn"]["Ref"]}
+    tickets = {each["Endpoint"] for each in heard if "Tickets" in each["TopicArn"]["Ref"]}
+    assert pages == {"oncall@example.com", "https://hooks.example.com/x"}
+    assert tickets == pages | {"team@example.com"}
+    assert not any("Nobody is told" in each for each in rich.said)
+
+
+def test_a_recipient_that_cant_hear_is_refused(synthesise: Callable[..., Any]) -> None:
+    with pytest.raises(SettingsError, match="'slack'"):
+        synthesise(ServiceSettings(recipients=Recipients(("slack",))))
+
+
+def test_a_web_acl_guards_the_stage(guarded: Any) -> None:
+    acl = guarded.only("AWS::WAFv2::WebACL")
+    limit = acl["Rules"][-1]["Statement"]["RateBasedStatement"]["Limit"]
+    assert limit == 50 * 300
+    assert "WebACLArn" in guarded.only("AWS::WAFv2::WebACLAssociation")
+
+
+def test_provisioned_concurrency_is_on_the_alias(guarded: Any) -> None:
+    provisioned = guarded.only("AWS::Lambda::Alias")["ProvisionedConcurrencyConfig"]
+    assert provisioned == {"ProvisionedConcurrentExecutions": 2}
+
+
+def test_the_account_role_for_logs_outlives_the_stack(guarded: Any) -> None:
+    (account,) = guarded.of_type("AWS::ApiGateway::Account").values()
+    assert account["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_the_defaults_of_lightship_toml_are_the_constructs_defaults() -> None:
+    assert ServiceSettings.from_config(asdict(parse_config({}, folder=Path()))) == ServiceSettings()
+
+
+def test_every_key_of_lightship_toml_that_shapes_the_stack_reaches_it() -> None:
+    document = {
+        "allow_unproven": True,
+        "endpoint": {
+            "auth": "jwt",
+            "throttle": {"rate": 7, "burst": 8},
+            "memory": 512,
+            "timeout": 9,
+            "snapstart": True,
+            "canary": "AllAtOnce",
+            "jwt": {"issuer": "https://issuer.example.com", "audience": ["a"]},
+            "quota": {"limit": 10, "period": "WEEK"},
+            "cors": ["https://app.example.com"],
+            "domain": {"name": "predict.example.com", "certificate": CERTIFICATE},
+            "tracing": True,
+            "reserved_concurrency": 3,
+            "log_retention_days": 7,
+            "hook_latency_ms": 250,
+        },
+        "monitoring": {
+            "availability": 0.99,
+            "latency_ms": 90,
+            "notify": ["a@example.com"],
+            "notify_tickets": ["b@example.com"],
+        },
+        "deploy": {
+            "tags": {"team": "planes"},
+            "permissions_boundary": BOUNDARY,
+            "kms_key": KEY,
+            "retain_data": False,
+            "vpc": {"id": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]},
+        },
+        "stages": {"prod": {}},
+    }
+    settings = ServiceSettings.from_config(asdict(parse_config(document, folder=Path(), stage="prod")))
+    plain = asdict(ServiceSettings())
+    same = [
+        f"{part}.{name}"
+        for part, value in asdict(settings).items()
+        for name, each in (value.items() if isinstance(plain[part], dict) and plain[part] else [("", value)])
+        if each == (plain[part][name] if name else plain[part])
+    ]
+    assert same == ["function.provisioned_concurrency", "endpoint.waf"]
