@@ -24,7 +24,7 @@ class Fault:
 
 
 @dataclass
-class Problem(Exception):  # noqa: N818 - the standard's own word for it
+class Problem(Exception):  # noqa: N818 - the standard calls it so
     """A refusal with its HTTP status. `faults` are at most FAULTS of those found."""
 
     status: int

@@ -70,7 +70,7 @@ def choose(
     """Try the engines (or the one named) and choose.
 
     For requests the first of ORDER that holds wins, so that the choice doesn't hang on the noise of a timing; for
-    batches too, unless another scores at least BATCH_GAIN times the rows a second. Raises NoEngineError.
+    batches too, unless a later one scores at least BATCH_GAIN times the rows a second. Raises NoEngineError.
     """
     names = ORDER if engine == "auto" else (engine,)
     verdicts = []
@@ -81,9 +81,10 @@ def choose(
     if not held:
         raise NoEngineError(verdicts)
     request = held[0]
-    batch = max(held, key=lambda each: each.batch_rows_per_s or 0.0)
-    if (batch.batch_rows_per_s or 0.0) < BATCH_GAIN * (request.batch_rows_per_s or 0.0):
-        batch = request
+    batch = request
+    for verdict in held[1:]:
+        if (verdict.batch_rows_per_s or 0.0) >= BATCH_GAIN * (batch.batch_rows_per_s or 0.0):
+            batch = verdict
     assert request.candidate is not None  # noqa: S101 - an accepted verdict has its candidate
     assert batch.candidate is not None  # noqa: S101
     return Choice(request.candidate, batch.candidate, tuple(verdicts), _why(verdicts, request, engine))

@@ -1,5 +1,6 @@
 """Infers the contract from a model and a sample: columns, types, what the model gives."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -189,7 +190,9 @@ def _with_closed_categories(model: Any, contract: Contract, values: list[list[An
         if unseen is not None:
             trial = [*first[:index], [unseen], *first[index + 1 :]]
             try:
-                outputs_of(model, model_input(contract, trial), contract)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    outputs_of(model, model_input(contract, trial), contract)
             except Exception:  # noqa: BLE001 - whatever it raises, it is a refusal
                 closed = True
         columns.append(replace(column, closed=closed))

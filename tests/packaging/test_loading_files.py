@@ -16,6 +16,7 @@ import skops.io
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from skl2onnx import to_onnx
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import DBSCAN
@@ -23,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from lightship.loading import (
     CorruptModelError,
@@ -43,8 +44,9 @@ from lightship.loading.skops_file import check_archive
 ROWS = np.random.default_rng(3).normal(size=(80, 4)).astype(np.float32)
 LABELS = (ROWS[:, 0] > 0).astype(int)
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, LABELS)
+EXPIT = "scipy.special._ufuncs.expit"
+SIGMOID = FunctionTransformer(expit).fit(ROWS)
 FOREST = RandomForestClassifier(3, random_state=0).fit(ROWS, LABELS)
-TREE = "sklearn.tree._tree.Tree"
 
 
 class Always(ClassifierMixin, BaseEstimator):
@@ -71,13 +73,18 @@ def test_a_skops_model_predicts_what_it_did(file: Path) -> None:
 
 
 def test_untrusted_types_are_listed_and_trusted_one_by_one(file: Path) -> None:
-    skops.io.dump(FOREST, file)
-    with pytest.raises(UntrustedModelError, match=f"--trust {TREE}") as caught:
+    skops.io.dump(SIGMOID, file)
+    with pytest.raises(UntrustedModelError, match=f"--trust {EXPIT}") as caught:
         load_model(file)
-    assert caught.value.names == (TREE,)
+    assert caught.value.names == (EXPIT,)
     with pytest.raises(UntrustedModelError):
-        load_model(file, trust=["sklearn.tree", "sklearn.tree._tree", "*"])
-    assert (load_model(file, trust=[TREE]).model.predict(ROWS) == FOREST.predict(ROWS)).all()
+        load_model(file, trust=["scipy.special", "scipy.special._ufuncs", "*"])
+    assert (load_model(file, trust=[EXPIT]).model.transform(ROWS) == SIGMOID.transform(ROWS)).all()
+
+
+def test_what_scikit_learns_own_models_hold_needs_no_trust(file: Path) -> None:
+    skops.io.dump(FOREST, file)
+    assert (load_model(file).model.predict(ROWS) == FOREST.predict(ROWS)).all()
 
 
 def test_a_type_of_ones_own_is_untrusted_until_named(file: Path) -> None:

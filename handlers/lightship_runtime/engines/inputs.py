@@ -39,7 +39,10 @@ def _series(column: Column, values: Values) -> Any:
 
     dtype: Any = column.dtype
     if column.dtype == "category":
-        return pd.Categorical(list(values), categories=pd.Index(list(column.categories or ())))
+        # A value that isn't a category is missing to pandas, and to the model.
+        known = frozenset(column.categories or ())
+        kept = [value if value in known else None for value in values]
+        return pd.Categorical(kept, categories=pd.Index(list(column.categories or ())))
     if column.type == "datetime":
         return pd.to_datetime(pd.Series(list(values)), format="ISO8601").astype(dtype)
     if column.dtype == "object":

@@ -17,6 +17,7 @@ from lightship.loading.errors import (
     UntrustedModelError,
 )
 from lightship.loading.files import MAX_MODEL_BYTES
+from lightship.loading.harmless import HARMLESS
 
 SCHEMA = "schema.json"
 MAX_SCHEMA_BYTES = 100_000_000
@@ -33,10 +34,11 @@ def load_skops(data: bytes, file: str, trust: Sequence[str], *, limit: int = MAX
     """
     check_archive(data, file, limit=limit)
     try:
-        untrusted = sorted(set(skops.io.get_untrusted_types(data=data)) - set(trust))
+        trusted = HARMLESS | set(trust)
+        untrusted = sorted(set(skops.io.get_untrusted_types(data=data)) - trusted)
         if untrusted:
             raise _untrusted(file, untrusted)
-        return skops.io.loads(data, trusted=list(trust))
+        return skops.io.loads(data, trusted=sorted(trusted))
     except ModelLoadError:
         raise
     except UntrustedTypesFoundException as error:
@@ -96,7 +98,7 @@ def _recorded_versions(node: Any) -> Iterator[str]:
 
 def _untrusted(file: str, names: Sequence[str]) -> UntrustedModelError:
     return UntrustedModelError(
-        f"{file} holds types that skops doesn't trust by itself: {', '.join(names)}. Read the list; if you know where "
+        f"{file} holds types that aren't known to be harmless: {', '.join(names)}. Read the list; if you know where "
         f"the file comes from, trust each by name: {' '.join(f'--trust {name}' for name in names)}",
         names,
     )
