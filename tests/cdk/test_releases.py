@@ -45,7 +45,7 @@ def test_nothing_packaged_says_what_to_run(tmp_path: Path) -> None:
 
 def test_a_lock_without_its_release_says_what_to_run(project: Path) -> None:
     (project / "dist").rename(project / "elsewhere")
-    with pytest.raises(NoReleaseError, match="isn't there. Run `lightship package`"):
+    with pytest.raises(NoReleaseError, match=r"isn't there\. Run `lightship package`"):
         locked_release(project)
 
 
