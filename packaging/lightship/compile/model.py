@@ -56,7 +56,7 @@ def _inputs(c: Context, contract: Contract) -> Value:
 
 def _raw_column(column: Column) -> RawColumn:
     categories = column.categories if column.dtype == "category" else None
-    return RawColumn(column.type, column.dtype, column.missing, categories)
+    return RawColumn(column.type, column.dtype, column.missing, categories, column.nullable)
 
 
 def _text_length(column: Column) -> int:

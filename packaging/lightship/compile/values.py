@@ -10,13 +10,14 @@ from lightship_runtime.program.format import Kind
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """A column that is still as the caller gave it. `dtype` and `missing` are as in the contract's Column;
+    """A column that is still as the caller gave it. `dtype`, `missing` and `nullable` are as in the contract's Column;
     `categories` only where other values become missing, as in a pandas category."""
 
     type: ColumnType
     dtype: str
     missing: Missing = "nan"
     categories: tuple[Scalar, ...] | None = None
+    nullable: bool = True
 
     @property
     def is_numeric(self) -> bool:

@@ -62,7 +62,7 @@ class SimpleImputerLowering(Lowering):
         marker = _marker(model)
         if marker is None:
             shown = "none" if model.missing_values is None else "nan"
-            if any(column.shown_missing != shown for column in x.columns):
+            if any(column.nullable and column.shown_missing != shown for column in x.columns):
                 raise UnsupportedModelError(
                     model, f"missing_values={model.missing_values!r} isn't what the columns hold"
                 )

@@ -1,0 +1,125 @@
+"""What the tests of compiled models share: random tables, and the judgement that a program does as its model does."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightship.compile import Compiled, compile_model
+from lightship.describe import Described, describe
+from lightship_runtime.contract import Column, Contract
+from lightship_runtime.engine import Engine, Outputs
+from lightship_runtime.engines import array, pure
+from lightship_runtime.engines.estimator import outputs_of
+from lightship_runtime.engines.inputs import model_input
+
+type Reproduces = Callable[..., Compiled]
+
+
+@pytest.fixture
+def table() -> Callable[..., tuple[pd.DataFrame, np.ndarray[Any, Any]]]:
+    """Mixed columns with missing values, and a target that depends on some of them."""
+
+    def make(seed: int = 0, rows: int = 240, *, missing: float = 0.1) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame({f"x{i}": rng.normal(size=rows) * 10.0 ** rng.integers(-3, 5) for i in range(4)})
+        frame["count"] = rng.integers(-4, 40, rows)
+        frame["flag"] = rng.random(rows) < 0.4
+        frame["city"] = rng.choice(["Ålesund", "Lima", "Oslo", "東京"], rows)
+        frame["code"] = rng.choice([f"c{i}" for i in range(15)], rows)
+        frame["kind"] = pd.Categorical(rng.choice(list("pqrs"), rows))
+        y = frame["x0"] / frame["x0"].std() + (frame["city"] == "Oslo") + frame["flag"] + rng.normal(size=rows) / 2
+        for name in ("x0", "x2", "city", "kind"):
+            frame.loc[rng.random(rows) < missing, name] = np.nan
+        return frame, y.to_numpy()
+
+    return make
+
+
+@pytest.fixture
+def reproduces(tmp_path: Path) -> Reproduces:
+    """Compile the model; both engines must give its outputs on the sample, on edges of it, and on single rows."""
+
+    def check(model: Any, sample: Any, *, tolerance: float = 1e-9, is_pure: bool = True, **compare: Any) -> Compiled:
+        frame = sample if isinstance(sample, pd.DataFrame) else pd.DataFrame(sample)
+        described = describe(model, frame.rename(columns=str), **compare)
+        contract = Contract.from_json(described.contract.to_json())
+        folder = tmp_path / f"program{len(list(tmp_path.iterdir()))}"
+        compiled = compile_model(model, contract, folder)
+        assert compiled.pure is is_pure, compiled.pure_reason
+        columns, expected = _with_edges(model, described)
+        engines: list[Engine] = [array.open_engine(folder, contract)]
+        if compiled.pure:
+            engines.append(pure.open_engine(folder, contract))
+        for engine in engines:
+            assert_equal(engine.predict(columns), expected, tolerance)
+            for row in {0, len(columns[0]) - 1}:
+                single = engine.predict([values[row : row + 1] for values in columns])
+                assert_equal(single, _row(expected, row), tolerance)
+        return compiled
+
+    return check
+
+
+def assert_equal(found: Outputs, expected: Outputs, tolerance: float) -> None:
+    """The same outputs, values within the tolerance; NaN equals NaN."""
+    for name in ("predictions", "probabilities", "scores"):
+        want, got = getattr(expected, name), getattr(found, name)
+        assert (want is None) == (got is None), name
+        if want is not None:
+            want, got = np.asarray(want, dtype=np.float64), np.asarray(got, dtype=np.float64)
+            assert got.shape == want.shape, name
+            near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
+            assert (near | (got == want) | (np.isnan(got) & np.isnan(want))).all(), (name, got, want)
+
+
+def _row(outputs: Outputs, row: int) -> Outputs:
+    def one(values: Any) -> Any:
+        return None if values is None else values[row : row + 1]
+
+    return Outputs(one(outputs.predictions), one(outputs.probabilities), one(outputs.scores))
+
+
+def _with_edges(model: Any, described: Described) -> tuple[list[list[Any]], Outputs]:
+    """The sample's columns with edge rows that the model answers, and what it answers to all."""
+    contract = described.contract
+    rows = list(zip(*described.columns, strict=True))
+    edges = []
+    for place, column in enumerate(contract.columns):
+        for value in _edges(column):
+            row = list(rows[place % len(rows)])
+            row[place] = value
+            edges.append(tuple(row))
+    if _answers(model, contract, rows + edges) is None:
+        edges = [row for row in edges if _answers(model, contract, [row]) is not None]
+    answers = _answers(model, contract, rows + edges)
+    assert answers is not None
+    return [list(values) for values in zip(*rows, *edges, strict=True)], answers
+
+
+def _answers(model: Any, contract: Contract, rows: list[tuple[Any, ...]]) -> Outputs | None:
+    try:
+        return outputs_of(model, model_input(contract, [list(values) for values in zip(*rows, strict=True)]), contract)
+    except (ValueError, TypeError):
+        return None
+
+
+def _edges(column: Column) -> Sequence[Any]:
+    edges: list[Any] = [None] if column.nullable else []
+    match column.type:
+        case "number":
+            low, high = column.minimum or 0.0, column.maximum or 0.0
+            edges += [0.0, -0.0, 1e-300, -1e30, 1e30, low, high, math.nextafter(high, math.inf), (low + high) / 2]
+        case "integer":
+            edges += [0, -1, 2**31 - 1]
+        case "category":
+            edges += ["never seen", ""] if isinstance((column.categories or [""])[0], str) else [-99]
+        case "text":
+            edges += ["", "çà et là 東京 🙂", "a"]
+        case _:
+            pass
+    return edges
