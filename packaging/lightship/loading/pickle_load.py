@@ -43,7 +43,7 @@ def refuse_untrusted(scan: PickleScan, file: str, *, trust: Sequence[str], trust
             else ""
         )
         raise UntrustedModelError(
-            f"{file} would import {', '.join(refused)}, which no model needs or Lightship doesn't know.{advice} "
+            f"{file} would import {', '.join(refused)}, which Lightship doesn't know as a part of models.{advice} "
             f"If you wrote them or know them, name each: {' '.join(f'--trust {name}' for name in refused)}",
             refused,
         )
