@@ -1,0 +1,1 @@
+"""CloudFormation: templates resolved, resources made in order, all undone when one fails."""

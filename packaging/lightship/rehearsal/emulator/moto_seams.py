@@ -1,0 +1,165 @@
+"""Where moto 5.2.5 isn't honest enough for a rehearsal, and what takes its place. It is pinned to that version.
+
+Every seam is named with what moto does by itself. Nothing outside of this module touches moto's insides.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any
+
+from lightship.rehearsal.emulator.clients import Clients
+from lightship.rehearsal.emulator.functions import Deployed, Functions
+from lightship_runtime.errors import LightshipError
+
+MOTO = "5.2.5"
+KEPT_SETTINGS = ("LoggingConfig", "DeadLetterConfig", "SnapStart", "FileSystemConfigs")
+
+
+def prepare_environment(account: str, port: int) -> None:
+    """Settings that moto reads as it is imported: the account, its own address, no CORS, AWS's managed policies."""
+    os.environ |= {
+        "MOTO_ACCOUNT_ID": account,
+        "MOTO_PORT": str(port),
+        "MOTO_DISABLE_GLOBAL_CORS": "true",
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    }
+
+
+def check_version() -> None:
+    """Raises LightshipError when another moto is installed, whose insides may differ."""
+    found = version("moto")
+    if found != MOTO:
+        raise LightshipError(
+            f"The rehearsal needs moto {MOTO}, not {found}. Install it with `pip install moto[server]=={MOTO}`."
+        )
+
+
+def install(aws: Clients, functions: Functions) -> Callable[[str], bool]:
+    """Put all seams in place. Gives a function that tells whether STS gave out an access key."""
+    _lambda_settings()
+    _lambda_invocations(functions)
+    _bucket_policies()
+    _composite_alarms()
+    _state_machines(aws)
+    return _issued_keys(aws.account)
+
+
+def _lambda_settings() -> None:
+    """moto drops these settings of a function, and answers SnapStart "None" whatever was asked."""
+    from moto.awslambda.models import LambdaFunction
+
+    init, update, get = LambdaFunction.__init__, LambdaFunction.update_configuration, LambdaFunction.get_configuration
+
+    def keep(self: Any, spec: dict[str, Any]) -> None:
+        kept = {name: spec[name] for name in KEPT_SETTINGS if name in spec}
+        # A version is a shallow copy of the function: it must not change with it.
+        self.kept_settings = {**getattr(self, "kept_settings", {}), **kept}
+        if group := kept.get("LoggingConfig", {}).get("LogGroup"):
+            self.logs_group_name = group
+
+    def new_init(self: Any, account_id: str, spec: dict[str, Any], region: str, *more: Any, **named: Any) -> None:
+        init(self, account_id, spec, region, *more, **named)
+        keep(self, spec)
+
+    def new_update(self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
+        update(self, config_updates)
+        keep(self, config_updates)
+        if "TracingConfig" in config_updates:
+            self.tracing_config = config_updates["TracingConfig"]
+        answer: dict[str, Any] = self.get_configuration()
+        return answer
+
+    def new_get(self: Any, *args: Any, **named: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = get(self, *args, **named)
+        answer |= self.kept_settings
+        if "SnapStart" in self.kept_settings:
+            optimised = self.kept_settings["SnapStart"]["ApplyOn"] != "None" and str(self.version) != "$LATEST"
+            answer["SnapStart"] = {
+                **self.kept_settings["SnapStart"],
+                "OptimizationStatus": "On" if optimised else "Off",
+            }
+        return answer
+
+    _replace(LambdaFunction, "__init__", new_init)
+    _replace(LambdaFunction, "update_configuration", new_update)
+    _replace(LambdaFunction, "get_configuration", new_get)
+
+
+def _lambda_invocations(functions: Functions) -> None:
+    """moto runs functions in docker, or else answers a fixed text."""
+    from moto.awslambda.models import LambdaFunction
+
+    def run(self: Any, event: Any = None) -> tuple[str, bool, str]:
+        body = event if isinstance(event, str) else json.dumps(event)
+        outcome = functions.run(_deployed(self), body.encode())
+        return outcome.payload, outcome.error, outcome.log
+
+    _replace(LambdaFunction, "_invoke_lambda", run)
+
+
+def _deployed(function: Any) -> Deployed:
+    return Deployed(
+        arn=function.function_arn,
+        name=function.function_name,
+        version=str(function.version),
+        runtime=function.run_time or "",
+        handler=function.handler or "",
+        role=function.role,
+        memory_mb=int(function.memory_size),
+        timeout_s=float(function.timeout),
+        environment=dict(function.environment_vars or {}),
+        log_group=function.logs_group_name,
+        code=function.code_bytes,
+        snapstart=function.kept_settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
+    )
+
+
+def _bucket_policies() -> None:
+    """moto evaluates bucket policies without their conditions: "deny unless TLS" would deny everything."""
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    _replace(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
+
+
+def _composite_alarms() -> None:
+    """moto's backend knows composite alarms, but no operation makes them."""
+    from moto.cloudwatch.responses import CloudWatchResponse
+
+    _replace(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)
+
+
+def _state_machines(aws: Clients) -> None:
+    """moto executes state machines on request only, signs its calls with keys of its own, and can't batch items."""
+    import boto3
+    from moto.core.config import default_user_config
+    from moto.stepfunctions.parser.asl.utils import boto_client
+
+    from lightship.rehearsal.emulator import item_batcher
+
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+
+    def client(**named: Any) -> Any:
+        named |= {
+            "endpoint_url": aws.endpoint_url,
+            "aws_access_key_id": aws.access_key_id,
+            "aws_secret_access_key": aws.secret_access_key,
+        }
+        return boto3.client(**named)
+
+    _replace(boto_client, "boto3", SimpleNamespace(client=client))
+    item_batcher.install()
+
+
+def _issued_keys(account: str) -> Callable[[str], bool]:
+    from moto.sts.models import sts_backends
+
+    backend = sts_backends[account]["aws"]
+    return lambda key: backend.get_assumed_role_from_access_key(key) is not None
+
+
+def _replace(owner: object, name: str, by: object) -> None:
+    setattr(owner, name, by)
