@@ -1,0 +1,135 @@
+"""What a synthesised stack costs a month at a stated traffic.
+
+Reads the template, so that whatever is in it is counted. List prices of us-east-1 in US dollars, without the free tier:
+https://aws.amazon.com/lambda/pricing/, /api-gateway/pricing/, /cloudwatch/pricing/, /kms/pricing/, /waf/pricing/.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HOURS = 730
+SECONDS = HOURS * 3600
+MILLION = 1_000_000
+
+LAMBDA_REQUESTS = 0.20 / MILLION
+# Per GB and second, by architecture: on demand; while provisioned; running on what is provisioned.
+LAMBDA_DURATION = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
+LAMBDA_PROVISIONED = {"x86_64": 0.0000041667, "arm64": 0.0000033334}
+LAMBDA_PROVISIONED_DURATION = {"x86_64": 0.0000097222, "arm64": 0.0000077778}
+SNAPSTART_CACHE = 0.0000015046
+SNAPSTART_RESTORE = 0.0001397998
+HTTP_API = 1.00 / MILLION
+REST_API = 3.50 / MILLION
+LOG_INGESTED_GB = 0.50
+LOG_STORED_GB = 0.03
+# An alarm on an expression is billed for each metric in it.
+ALARM_METRIC = 0.10
+CUSTOM_METRIC = 0.30
+DASHBOARD = 3.00
+KMS_KEY = 1.00
+WEB_ACL, WEB_ACL_RULE, WEB_ACL_REQUEST = 5.00, 1.00, 0.60 / MILLION
+XRAY_TRACE = 5.00 / MILLION
+
+# Requests, Predictions, Refused, Failed and Latency of each stage.
+TELEMETRY_METRICS = 5
+# START, END and REPORT around the telemetry line; the line itself by its fixed part and by row; the access log's.
+PLATFORM_LOG_BYTES, TELEMETRY_BYTES, ROW_BYTES, ACCESS_LOG_BYTES = 350, 600, 90, 350
+
+type Resource = Mapping[str, Any]
+type Template = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests a month, with how long one takes (the proof's p50 as a rule), its rows, and how many start cold."""
+
+    requests: float
+    duration_ms: float
+    rows_per_request: float = 1.0
+    cold_share: float = 0.01
+    init_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One thing that costs, in dollars a month."""
+
+    what: str
+    dollars: float
+
+
+def estimate(template: Template, traffic: Traffic) -> tuple[CostLine, ...]:
+    """The lines of a month's bill, dearest first; nothing that costs nothing."""
+    resources = list(template["Resources"].values())
+    lines = [
+        *_functions(resources, traffic),
+        *_apis(resources, traffic),
+        *_logs(resources, traffic),
+        *_fixed(resources),
+    ]
+    return tuple(sorted((line for line in lines if line.dollars > 0), key=lambda line: -line.dollars))
+
+
+def total(lines: tuple[CostLine, ...]) -> float:
+    """Dollars a month."""
+    return sum(line.dollars for line in lines)
+
+
+def _of(resources: list[Resource], kind: str) -> list[Mapping[str, Any]]:
+    return [each.get("Properties", {}) for each in resources if each["Type"] == kind]
+
+
+def _functions(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
+    """The function that callers reach: the one with a stage. The hook runs a few seconds a deployment."""
+    serving = [each for each in _of(resources, "AWS::Lambda::Function") if "LIGHTSHIP_STAGE" in _environment(each)]
+    provisioned = sum(
+        alias.get("ProvisionedConcurrencyConfig", {}).get("ProvisionedConcurrentExecutions", 0)
+        for alias in _of(resources, "AWS::Lambda::Alias")
+    )
+    for function in serving:
+        gigabytes = function["MemorySize"] / 1024
+        architecture = function["Architectures"][0]
+        seconds = traffic.requests * (traffic.duration_ms + traffic.cold_share * traffic.init_ms) / 1000
+        price = (LAMBDA_PROVISIONED_DURATION if provisioned else LAMBDA_DURATION)[architecture]
+        yield CostLine("Lambda requests", traffic.requests * LAMBDA_REQUESTS)
+        yield CostLine("Lambda duration", seconds * gigabytes * price)
+        yield CostLine(
+            "Lambda provisioned concurrency", provisioned * gigabytes * SECONDS * LAMBDA_PROVISIONED[architecture]
+        )
+        if "SnapStart" in function:
+            restores = traffic.requests * traffic.cold_share * gigabytes * SNAPSTART_RESTORE
+            yield CostLine("Lambda SnapStart", gigabytes * SECONDS * SNAPSTART_CACHE + restores)
+        if "TracingConfig" in function:
+            yield CostLine("X-Ray traces", traffic.requests * XRAY_TRACE)
+
+
+def _environment(function: Mapping[str, Any]) -> Mapping[str, Any]:
+    return function.get("Environment", {}).get("Variables", {})  # type: ignore[no-any-return]
+
+
+def _apis(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
+    yield CostLine("HTTP API requests", len(_of(resources, "AWS::ApiGatewayV2::Api")) * traffic.requests * HTTP_API)
+    yield CostLine("REST API requests", len(_of(resources, "AWS::ApiGateway::RestApi")) * traffic.requests * REST_API)
+    for acl in _of(resources, "AWS::WAFv2::WebACL"):
+        yield CostLine("Web ACL", WEB_ACL + len(acl["Rules"]) * WEB_ACL_RULE + traffic.requests * WEB_ACL_REQUEST)
+
+
+def _logs(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
+    lines = PLATFORM_LOG_BYTES + TELEMETRY_BYTES + traffic.rows_per_request * ROW_BYTES + ACCESS_LOG_BYTES
+    gigabytes = traffic.requests * lines / 1e9
+    days = max((each.get("RetentionInDays", 0) for each in _of(resources, "AWS::Logs::LogGroup")), default=0)
+    stored = gigabytes * days / 30 * LOG_STORED_GB
+    yield CostLine("Logs", gigabytes * LOG_INGESTED_GB + stored)
+
+
+def _fixed(resources: list[Resource]) -> Iterator[CostLine]:
+    alarms = sum(_alarm_metrics(each) for each in _of(resources, "AWS::CloudWatch::Alarm"))
+    yield CostLine("Alarms", alarms * ALARM_METRIC)
+    yield CostLine("Custom metrics", TELEMETRY_METRICS * CUSTOM_METRIC)
+    yield CostLine("Dashboards", len(_of(resources, "AWS::CloudWatch::Dashboard")) * DASHBOARD)
+    yield CostLine("Encryption key", len(_of(resources, "AWS::KMS::Key")) * KMS_KEY)
+
+
+def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
+    return sum("MetricStat" in each for each in alarm.get("Metrics", ())) or 1
