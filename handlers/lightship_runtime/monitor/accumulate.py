@@ -162,7 +162,7 @@ def segment_places(baseline: Baseline) -> tuple[int, ...]:
 
 
 def _add_errors(profile: Profile, baseline: Baseline, batch: Batch) -> None:
-    """Sums of the errors' and labels' powers; labels are taken from the baseline's mean, which keeps R2 exact enough."""
+    """Sums of the errors' and labels' powers; labels less the baseline's mean, so that R2 keeps its digits."""
     if batch.actual is None:
         return
     actual, predicted = as_floats(batch.actual), as_floats(batch.predicted)

@@ -72,12 +72,17 @@ def track_coder(track: Track) -> Coder:
             assert_never(track.kind)
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is None or NaN."""
+    return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself, whatever its type
+
+
 def _numeric_coder(track: Track) -> Coder:
     edges, minimum, maximum = track.edges, track.minimum, track.maximum
     margin = FAR_DEVIATIONS * track.deviation
 
     def code(value: Any) -> str:
-        if value is None or value != value:
+        if is_missing(value):
             return MISSING
         if not isinstance(value, int | float):
             return INVALID
@@ -114,7 +119,7 @@ def _category_coder(track: Track) -> Coder:
     further = OTHER if track.open else UNSEEN
 
     def code(value: Any) -> str:
-        if value is None or value != value:
+        if is_missing(value):
             return MISSING
         key = category_key(value)
         found = codes.get(key)
@@ -129,7 +134,7 @@ _BOOLEANS: Mapping[Any, str] = {False: "0", True: "1", "false": "0", "true": "1"
 
 
 def _boolean_code(value: Any) -> str:
-    if value is None or value != value:
+    if is_missing(value):
         return MISSING
     try:
         return _BOOLEANS.get(value, INVALID)
@@ -150,7 +155,7 @@ def epoch_and_hour(value: Any) -> tuple[float, int] | None:
         except ValueError:
             return None
     if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001
+        value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         return None
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -161,7 +166,7 @@ def _datetime_coder(tracks: Sequence[Track]) -> Coder:
     position = track_coder(tracks[0])
 
     def code(value: Any) -> str:
-        if value is None or value != value:
+        if is_missing(value):
             return MISSING * 2
         found = epoch_and_hour(value)
         return INVALID * 2 if found is None else position(found[0]) + _clock_code(found[1])
@@ -184,7 +189,7 @@ def _text_coder(tracks: Sequence[Track], tokens: frozenset[str]) -> Coder:
     length, known = (track_coder(track) for track in tracks)
 
     def code(value: Any) -> str:
-        if value is None or value != value:
+        if is_missing(value):
             return MISSING * 2
         if not isinstance(value, str):
             return INVALID * 2

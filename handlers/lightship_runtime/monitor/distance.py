@@ -92,7 +92,7 @@ def _moves(track: Track) -> bool:
 
 
 def _bound(track: Track, now: Sequence[int], then: Sequence[int], move: float) -> float:
-    """The bound for one move. The smallest of many bounds is too small by chance, so a part of one bin's error is added."""
+    """The bound for one move. As the smallest of many is too small by chance, 1.5 sampling errors are added."""
     a, b = _without_thin_bins(now, _moved_counts(track, then, move * track.deviation))
     rest = stability_index(a, b) - sampling_bias(len(a), sum(now), sum(then))
     caution = _CAUTION * sqrt(1 / sum(now) + 1 / sum(then))
@@ -119,9 +119,7 @@ def _moved_counts(track: Track, then: Sequence[int], distance: float) -> list[fl
     total = sum(then)
     bounds = [-inf, *track.edges, inf]
     gained = [_share_below(track.sketch, edge - distance) - _share_below(track.sketch, edge) for edge in bounds]
-    return [
-        max(0.0, count + total * (gained[i + 1] - gained[i])) for i, count in enumerate(then)
-    ]
+    return [max(0.0, count + total * (gained[i + 1] - gained[i])) for i, count in enumerate(then)]
 
 
 def _share_below(sketch: Sequence[float], value: float) -> float:

@@ -101,7 +101,7 @@ def information_kept(bins: int) -> float:
     2/pi for a cut at the median (the efficiency of the sign test), rising to 1; a gate for categories is lower by it,
     because a category is often a cut of something continuous.
     """
-    return 1 - (1 - 2 / pi) * (2 / bins) ** 1.37
+    return 1 - (1 - 2 / pi) * float((2 / bins) ** 1.37)
 
 
 def column_components(column: ColumnBaseline, now: Sequence[CodeCounts]) -> list[Component]:
@@ -150,8 +150,7 @@ def judge(columns: Mapping[str, Sequence[Component]], rows: int) -> dict[str, Dr
     p_values = {name: _column_p_value(parts) for name, parts in columns.items()}
     threshold = discovery_threshold(list(p_values.values()), FALSE_DISCOVERY_RATE)
     return {
-        name: _drift(tuple(parts), p_values[name], p_values[name] <= threshold, rows)
-        for name, parts in columns.items()
+        name: _drift(tuple(parts), p_values[name], p_values[name] <= threshold, rows) for name, parts in columns.items()
     }
 
 

@@ -1,8 +1,8 @@
 """Performance before labels come: confidence-based estimation from calibrated probabilities.
 
 If the model's calibrated probabilities still hold, each row's chance of being right is known, and expected hits, misses
-and false alarms follow by adding (Lu et al. 2012; Kivimäki et al. 2024). A changed meaning of the inputs (concept drift)
-is invisible to it, which is why its results are called estimates everywhere.
+and false alarms follow by adding. A changed meaning of the inputs (concept drift) is invisible to it, which is why its
+results are called estimates everywhere.
 """
 
 from math import sqrt
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.metrics import Array, Metric, Z
-from lightship_runtime.monitor.profile import FIXED_POINT, Profile
 from lightship_runtime.monitor.performance import LEAST_DROP
+from lightship_runtime.monitor.profile import FIXED_POINT, Profile
 
 REPLICATES = 400
 _SEED = 20_260_101

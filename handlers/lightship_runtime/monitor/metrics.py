@@ -85,7 +85,9 @@ def auc_metric(value: float, error: float) -> Metric:
     if not 0 < value < 1:
         return Metric(value, value, value)
     middle, width = log(value / (1 - value)), Z * error / (value * (1 - value))
-    low, high = (1 / (1 + exp(-bound)) if abs(bound) < 700 else float(bound > 0) for bound in (middle - width, middle + width))
+    low, high = (
+        1 / (1 + exp(-bound)) if abs(bound) < 700 else float(bound > 0) for bound in (middle - width, middle + width)
+    )
     return Metric(value, low, high)
 
 

@@ -1,6 +1,7 @@
 """What labels say of a model: metrics with intervals, per class and per segment, and whether accuracy fell."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
@@ -24,7 +25,7 @@ from lightship_runtime.monitor.profile import NEGATIVE, POSITIVE, Profile
 from lightship_runtime.monitor.special import normal_cdf, predictive_cdf
 
 LEAST_LABELS = 200
-FALSE_ALARM_RATE = 0.004
+FALSE_ALARM_RATE = 0.0025
 LEAST_DROP = 0.02
 """A fall in accuracy that is worth an alarm, however significant a smaller one may be."""
 LEAST_RISE = 0.05
@@ -129,7 +130,7 @@ def segment_names(values: tuple[str, ...], edges: tuple[float, ...]) -> tuple[st
         return values
     if not edges:
         return ("false", "true")
-    inner = [f"{low:g} to {high:g}" for low, high in zip(edges, edges[1:], strict=False)]
+    inner = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
     return (f"under {edges[0]:g}", *inner, f"{edges[-1]:g} and over")
 
 

@@ -1,4 +1,4 @@
-"""The profile: what a set of rows comes down to. Profiles of disjoint sets add up to the profile of their union, exactly.
+"""The profile: what a set of rows comes down to. Profiles of disjoint sets add up to their union's, exactly.
 
 Integers only: counts of bin codes, of score bins by predicted and actual class, a confusion matrix, fixed-point sums of
 calibrated probabilities and exact sums of errors. `accumulate.py` fills them.

@@ -5,8 +5,8 @@ A record is a JSON object with single-letter keys, since a million of them are p
     {"i": "0198c3...", "s": 0.8312, "p": 1, "c": "03-7A?+"}
 
 `i` is the prediction's id, `s` its score (a number, a list with one for each class, or absent), `p` what was predicted
-and `c` the row's code string (`bins.encode_row`). Without its codes, a record of a binary model takes some 60 bytes with a
-26-character id; each column adds one byte (two for a text or a date). A telemetry line carries the records of one
+and `c` the row's code string (`bins.encode_row`). A record of a binary model takes 60 bytes without its codes, given an
+id of 26 characters; each column adds one byte, or two for a text or a date. A telemetry line carries the records of one
 request in `predictions`, and once for all of them the model's `version` and `time`, in seconds since 1970 (or the
 Embedded Metric Format's `_aws.Timestamp`, in milliseconds). It may say how many rows it `rejected`.
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SCORE_DIGITS = 6
+_LATEST = 1e11
 
 type Label = str | int | float | bool
 
@@ -51,12 +52,14 @@ class Line:
     records: tuple[Record, ...] = ()
     rejected: int = 0
     broken: int = 0
+    version: str | None = None
+    time: float | None = None
 
 
 def encode_record(
     identifier: str, predicted: Label | None, score: float | Sequence[float] | None, codes: str
 ) -> dict[str, Any]:
-    """The JSON-ready record of one prediction. Scores keep six significant digits; one that isn't finite is left out."""
+    """The JSON-ready record of one prediction. Scores keep six digits; one that isn't finite is left out."""
     record: dict[str, Any] = {"i": identifier, "p": predicted, "c": codes}
     if score is not None:
         rounded = [_rounded(value) for value in score] if isinstance(score, Sequence) else _rounded(score)
@@ -81,23 +84,26 @@ def decode_line(text: str | bytes, width: int) -> Line | None:
         return None
     if not isinstance(document, dict):
         return None
-    predictions = document.get("predictions", ())
+    predictions = document.get("predictions", [])
     version, time = document.get("version"), _time(document)
     rejected = document.get("rejected", 0)
     rejected = rejected if type(rejected) is int and rejected > 0 else 0
     if not isinstance(predictions, list) or version is None or time is None:
-        return Line(rejected=rejected) if rejected else None
-    records = [record for item in predictions if (record := _record(item, str(version), time, width)) is not None]
-    return Line(tuple(records), rejected, len(predictions) - len(records))
+        return None
+    if "predictions" not in document and not rejected:
+        return None
+    version = str(version)
+    records = [record for item in predictions if (record := _record(item, version, time, width)) is not None]
+    return Line(tuple(records), rejected, len(predictions) - len(records), version, time)
 
 
 def _time(document: Mapping[str, Any]) -> float | None:
-    time = document.get("time")
+    time: Any = document.get("time")
     if time is None:
         aws = document.get("_aws")
-        milliseconds = aws.get("Timestamp") if isinstance(aws, dict) else None
+        milliseconds: Any = aws.get("Timestamp") if isinstance(aws, dict) else None
         time = milliseconds / 1000 if _is_number(milliseconds) else None
-    return float(time) if _is_number(time) and 0 <= time < 1e11 else None
+    return float(time) if _is_number(time) and 0 <= time < _LATEST else None
 
 
 def _record(item: Any, version: str, time: float, width: int) -> Record | None:
@@ -127,7 +133,8 @@ def decode_label(text: str | bytes) -> LabelRecord | None:
         return None
     if not isinstance(document, dict):
         return None
-    identifier, actual, time = document.get("id"), document.get("actual"), document.get("time", 0)
+    identifier, time = document.get("id"), document.get("time", 0)
+    actual: Any = document.get("actual")
     if not isinstance(identifier, str) or not identifier or not _is_label(actual) or not _is_number(time):
         return None
     return LabelRecord(identifier, actual, float(time))

@@ -149,7 +149,12 @@ def volume(rows: int, last_week: int | None) -> dict[str, Any]:
     spread = sqrt(rows + last_week + (0.25 * (rows + last_week) / 2) ** 2) or 1.0
     p_value = 2 * normal_cdf(-abs(rows - last_week) / spread)
     changed = max(rows, last_week) >= 2 * min(rows, last_week)
-    return {"rows": rows, "last_week": last_week, "p_value": p_value, "level": "warn" if changed and p_value < 0.001 else "none"}
+    return {
+        "rows": rows,
+        "last_week": last_week,
+        "p_value": p_value,
+        "level": "warn" if changed and p_value < 0.001 else "none",
+    }
 
 
 def _outputs(baseline: Baseline, counts: Sequence[dict[str, int]], rows: int) -> dict[str, Any]:
@@ -158,12 +163,8 @@ def _outputs(baseline: Baseline, counts: Sequence[dict[str, int]], rows: int) ->
     views = {track.name: _as_column(track) for track in tracks}
     found = dict(zip(views, counts, strict=True))
     drifts = judge({name: column_components(view, [found[name]]) for name, view in views.items()}, rows)
-    return {
-        name: {"drift": drift.to_dict(), "counts": {"value": found[name]}} for name, drift in drifts.items()
-    }
+    return {name: {"drift": drift.to_dict(), "counts": {"value": found[name]}} for name, drift in drifts.items()}
 
 
 def _as_column(track: Track) -> ColumnBaseline:
     return ColumnBaseline(track.name, "numeric" if track.kind == "numeric" else "category", (track,))
-
-

@@ -95,7 +95,7 @@ def predictive_cdf(successes: int, trials: int, known_successes: int, known_tria
         share = a / (a + b)
         variance = trials * share * (1 - share) * (a + b + trials) / (a + b + 1)
         return normal_cdf((successes + 0.5 - trials * share) / sqrt(variance))
-    if successes > trials / 2:
+    if successes > trials * a / (a + b):
         return 1 - _beta_binomial_below(trials - successes - 1, trials, b, a)
     return _beta_binomial_below(successes, trials, a, b)
 

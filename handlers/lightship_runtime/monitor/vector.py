@@ -17,6 +17,7 @@ from lightship_runtime.monitor.bins import (
     INVALID,
     MISSING,
     category_key,
+    is_missing,
     track_coder,
 )
 
@@ -57,7 +58,7 @@ def class_positions(classes: Sequence[str], values: Sequence[Any], missing: int 
     found: dict[Any, int] = {}
     out = np.empty(len(values), np.int64)
     for index, value in enumerate(values):
-        if value is None or value != value:
+        if is_missing(value):
             out[index] = missing
             continue
         cached = (type(value), value)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lightship.monitoring.errors import MonitoringError
 from lightship.monitoring.frames import column_kind, make_column, plain_values
@@ -20,7 +19,7 @@ from lightship_runtime.monitor.results import Result, Window, evaluate
 type Labels = "Sequence[Any] | pd.Series[Any] | str | None"
 
 
-def make_baseline(  # noqa: PLR0913
+def make_baseline(
     frame: pd.DataFrame,
     *,
     prediction: str | None = None,
@@ -75,10 +74,13 @@ def monitor(
     others. The result's `to_dict()` is the window document. Raises MonitoringError when the frame doesn't fit.
     """
     if isinstance(labels, str):
-        _check_columns(frame, {"label": labels}, ())
+        check_columns(frame, {"label": labels}, ())
         labels = frame[labels]
     names = baseline.outputs.names
-    roles = {"prediction": prediction or names.get("prediction"), **(stored_roles(names) if score is None else score_roles(score))}
+    roles = {
+        "prediction": prediction or names.get("prediction"),
+        **(stored_roles(names) if score is None else score_roles(score)),
+    }
     check_columns(frame, roles)
     if labels is None and names.get("label") in frame.columns:
         labels = names["label"]
@@ -119,7 +121,10 @@ def _performance(baseline: Baseline, profile: Profile) -> Performance:
         rows=profile.labelled,
         correct=int(np.trace(profile.confusion[:-1, :-1])) if profile.confusion.size else 0,
         metrics={name: metric.to_dict() for name, metric in metrics.items()},
-        by_class={name: {key: entry[key]["value"] for key in ("precision", "recall", "f1") if key in entry} for name, entry in classes.items()},
+        by_class={
+            name: {key: entry[key]["value"] for key in ("precision", "recall", "f1") if key in entry}
+            for name, entry in classes.items()
+        },
         segments=_segments(baseline, profile),
     )
 
@@ -128,7 +133,5 @@ def _segments(baseline: Baseline, profile: Profile) -> dict[str, dict[str, tuple
     found = {}
     for place, name in enumerate(baseline.segments):
         counts = profile.segments[place]
-        found[name] = {
-            chr(code): (int(counts[code, 0]), int(counts[code, 1])) for code in np.flatnonzero(counts[:, 0])
-        }
+        found[name] = {chr(code): (int(counts[code, 0]), int(counts[code, 1])) for code in np.flatnonzero(counts[:, 0])}
     return found

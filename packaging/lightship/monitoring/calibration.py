@@ -7,19 +7,23 @@ from sklearn.isotonic import IsotonicRegression
 from lightship_runtime.monitor.baseline import Calibration
 from lightship_runtime.monitor.vector import Floats
 
-SCORE_BINS = 100
+MOST_SCORE_BINS, LEAST_SCORE_BINS = 200, 50
 KNOTS = 200
 _FOLDS = 5
 _SEED = 0
 
 
-def score_edges(scores: Floats) -> tuple[float, ...]:
-    """Interior edges of up to 100 score bins of about equal counts, halfway between neighbouring scores."""
+def score_edges(scores: Floats, classes: int = 1) -> tuple[float, ...]:
+    """Interior edges of score bins of about equal counts, halfway between neighbouring scores.
+
+    At most 200 bins for one score, fewer for each of several, so that the baseline stays small.
+    """
+    bins = max(LEAST_SCORE_BINS, min(MOST_SCORE_BINS, 600 // classes))
     distinct, counts = np.unique(scores, return_counts=True)
     if len(distinct) < 2:
         return ()
     reached = np.cumsum(counts)
-    targets = np.arange(1, SCORE_BINS) * len(scores) / SCORE_BINS
+    targets = np.arange(1, bins) * len(scores) / bins
     places = np.unique(np.clip(np.searchsorted(reached, targets), 0, len(distinct) - 2))
     return tuple(float(edge) for edge in np.unique(distinct[places] / 2 + distinct[places + 1] / 2))
 

@@ -83,8 +83,8 @@ def present_values(series: "pd.Series[Any]") -> list[Any]:
 def floats(series: "pd.Series[Any]") -> Floats:
     """Numbers as floats, NaN where missing; time differences in seconds."""
     if pd.api.types.is_timedelta64_dtype(series.dtype):
-        return series.dt.total_seconds().to_numpy(np.float64)
-    return series.to_numpy(np.float64, na_value=np.nan)
+        return np.asarray(series.dt.total_seconds(), np.float64)
+    return np.asarray(series.to_numpy(np.float64, na_value=np.nan))
 
 
 def make_column(series: "pd.Series[Any]", kind: ColumnKind) -> ColumnBaseline:
@@ -109,7 +109,7 @@ def make_column(series: "pd.Series[Any]", kind: ColumnKind) -> ColumnBaseline:
 
 
 def _lenient_floats(series: "pd.Series[Any]") -> Floats:
-    """Floats for making bins; in a column of objects, what isn't a number becomes an infinity, which counts as invalid."""
+    """Floats for making bins; among objects, what isn't a number becomes an infinity, which counts as invalid."""
     if series.dtype != object:
         return floats(series)
     return np.array(
@@ -129,15 +129,17 @@ def _make_text(series: "pd.Series[Any]", name: str) -> ColumnBaseline:
     features = [(np.nan, None) if text is None else text_features(text, frozenset(tokens)) for text in texts]
     lengths = np.array([length for length, _ in features], np.float64)
     shares = np.array([np.nan if share is None else share for _, share in features], np.float64)
-    return ColumnBaseline(name, "text", (numeric_track("length", lengths), numeric_track("known words", shares)), tokens)
+    return ColumnBaseline(
+        name, "text", (numeric_track("length", lengths), numeric_track("known words", shares)), tokens
+    )
 
 
 def _times(series: "pd.Series[Any]") -> tuple[Floats, NDArray[np.int64]]:
     """Seconds since 1970 (NaN where missing, infinite where not a time) and hours (-1 and -2 likewise)."""
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         naive = series if series.dt.tz is None else series.dt.tz_convert("UTC").dt.tz_localize(None)
-        seconds = ((naive - _EPOCH) / pd.Timedelta(1, "s")).to_numpy(np.float64)
-        return seconds, series.dt.hour.fillna(-1).to_numpy(np.int64)
+        seconds = np.asarray((naive - _EPOCH) / pd.Timedelta(1, "s"), np.float64)
+        return seconds, np.asarray(series.dt.hour.fillna(-1), np.int64)
     found = [(np.nan, -1) if value is None else epoch_and_hour(value) or (np.inf, -2) for value in plain_values(series)]
     return np.array([s for s, _ in found], np.float64), np.array([h for _, h in found], np.int64)
 

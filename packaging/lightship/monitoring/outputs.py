@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lightship.monitoring.calibration import fit_calibration, score_edges
 from lightship.monitoring.errors import MissingColumnError, MonitoringError
@@ -116,9 +115,7 @@ def _binary(frame: pd.DataFrame, roles: Roles, labels: Sequence[Any] | None, pos
     return Outputs("binary", classes, target, tracks, (calibration,), names)
 
 
-def _positive(
-    classes: tuple[str, ...], predicted: Sequence[Any], labels: Sequence[Any] | None, scores: Floats
-) -> str:
+def _positive(classes: tuple[str, ...], predicted: Sequence[Any], labels: Sequence[Any] | None, scores: Floats) -> str:
     """The class with the higher mean score among its predictions, or else among its labels; the last by default."""
     for values in (predicted, labels):
         places = class_positions(classes, values if values is not None else [None] * len(scores))
@@ -130,18 +127,16 @@ def _positive(
 
 def _calibration(scores: Floats, labels: Sequence[Any] | None, classes: tuple[str, ...], target: str) -> Calibration:
     finite = np.isfinite(scores)
-    edges = score_edges(scores[finite])
+    edges = score_edges(scores[finite], len(classes) if len(classes) > 2 else 1)
     if labels is None:
         return Calibration(edges)
     places = class_positions(classes, labels)
     known = (places >= 0) & finite
-    hits: NDArray[np.bool_] = places[known] == classes.index(target)
+    hits = places[known] == classes.index(target)
     return fit_calibration(scores[known], hits, edges)
 
 
-def _multiclass(
-    frame: pd.DataFrame, roles: Roles, several: Sequence[str], labels: Sequence[Any] | None
-) -> Outputs:
+def _multiclass(frame: pd.DataFrame, roles: Roles, several: Sequence[str], labels: Sequence[Any] | None) -> Outputs:
     prediction = roles.get("prediction")
     keyed = {role.removeprefix("score:"): role for role in several if role.startswith("score:")}
     if keyed:
@@ -188,7 +183,7 @@ def frame_batch(baseline: Baseline, frame: pd.DataFrame, roles: Roles, labels: S
     scores = score_matrix(frame, roles)
     if scores.shape[1] != len(outputs.calibration):
         raise MonitoringError(
-            f"The baseline has {len(outputs.calibration)} score columns and {scores.shape[1]} were given. Name them all."
+            f"The baseline has {len(outputs.calibration)} score columns, {scores.shape[1]} were given. Name all."
         )
     if outputs.task == "none":
         predicted: list[Any] = [None] * len(frame)
