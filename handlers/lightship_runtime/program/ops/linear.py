@@ -2,6 +2,7 @@
 
 from itertools import chain
 from math import sumprod
+from operator import mul, sub
 
 from lightship_runtime.program.format import Node
 from lightship_runtime.program.numerics import Floats, Sparse, np
@@ -76,4 +77,35 @@ def _of_sparse_rows(node: Node) -> Step:
     return step
 
 
-OPERATIONS = {"product": Operation(product_array, product_pure)}
+def squares_pure(node: Node) -> Step:
+    """dense -> dense: `offset` (outputs) plus the sum of `weights` (outputs, inputs) times (x - `centers`) squared."""
+    shape = (node.width, node.inputs[0].width)
+    weights, centers = node.block("weights", shape=shape).rows(), node.block("centers", shape=shape).rows()
+    rows = list(zip(weights, centers, node.block("offset", shape=(node.width,)).items(), strict=True))
+
+    def step(row: list[float]) -> list[float]:
+        sums = []
+        for weight, center, b in rows:
+            apart = list(map(sub, row, center))
+            sums.append(sumprod(weight, map(mul, apart, apart)) + b)
+        return sums
+
+    return step
+
+
+def squares_array(node: Node) -> Step:
+    shape = (node.width, node.inputs[0].width)
+    weights, centers = node.block("weights", shape=shape).numpy(), node.block("centers", shape=shape).numpy()
+    offset = node.block("offset", shape=(node.width,)).numpy()
+
+    def step(dense: Floats) -> Floats:
+        each = [np.square(dense - center) @ weight for weight, center in zip(weights, centers, strict=True)]
+        return np.stack(each, axis=1) + offset
+
+    return step
+
+
+OPERATIONS = {
+    "product": Operation(product_array, product_pure),
+    "squares": Operation(squares_array, squares_pure),
+}

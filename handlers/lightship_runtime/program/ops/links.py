@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Sequence
 
 from lightship_runtime.program.format import InvalidProgramError, Node
-from lightship_runtime.program.numerics import Floats, np
+from lightship_runtime.program.numerics import Floats, Sparse, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.columns import single
 
@@ -66,6 +66,11 @@ def _square(x: float) -> float:
     return x * x
 
 
+def _third_softsign(x: float) -> float:
+    """x / (3 (|x| + 1)), which keeps the order of x between -1/3 and 1/3."""
+    return x / (3 * (abs(x) + 1))
+
+
 FUNCTIONS: dict[str, Callable[[float], float]] = {
     "absolute": abs,
     "exp": exp,
@@ -78,6 +83,7 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
     "negative": operator.neg,
     "sqrt": _sqrt,
     "square": _square,
+    "third_softsign": _third_softsign,
 }
 """Element-wise functions by NumPy's name (expit by SciPy's), with IEEE 754's answers outside their domain."""
 
@@ -103,6 +109,8 @@ def apply_array(node: Node) -> Step:
         return lambda dense: 1.0 / (1.0 + np.exp(-dense))
     if name == "logit":
         return lambda dense: np.log(dense / (1 - dense))
+    if name == "third_softsign":
+        return lambda dense: dense / (3 * (np.abs(dense) + 1))
     step: Step = getattr(np, name)
     return step
 
@@ -172,8 +180,10 @@ def argmax_array(_: Node) -> Step:
 
 
 def above_pure(node: Node) -> Step:
-    """dense -> dense: 1 where the value is above `limit` (or equal, with `equal`), else 0."""
+    """dense -> dense: 1 where the value is above `limit` (or equal, with `equal`), else 0. sparse -> sparse likewise."""
     limit, equal = node.param("limit", float), node.param("equal", bool, False)
+    if node.kind == "sparse":
+        return lambda pair: (pair[0], [1.0 if x > limit else 0.0 for x in pair[1]])
     if equal:
         return lambda row: [1.0 if x >= limit else 0.0 for x in row]
     return lambda row: [1.0 if x > limit else 0.0 for x in row]
@@ -181,6 +191,8 @@ def above_pure(node: Node) -> Step:
 
 def above_array(node: Node) -> Step:
     limit, equal = node.param("limit", float), node.param("equal", bool, False)
+    if node.kind == "sparse":
+        return lambda x: Sparse(x.indptr, x.indices, (x.data > limit).astype(np.float64), x.width)
     return lambda dense: (dense >= limit if equal else dense > limit).astype(np.float64)
 
 
