@@ -59,16 +59,15 @@ def package() -> str:
     done = subprocess.run([BIN / "lightship", "package", "--json"], check=True, stdout=subprocess.PIPE, text=True)
     document = json.loads(done.stdout)
     realtime, proof = document["artifacts"]["realtime"], document["proof"]
-    print(f"   {document['release']}")
+    print(f"   {os.path.relpath(document['release'])}")
     print(f"   engine      {document['engine']['request']} for requests, {document['engine']['batch']} for batches")
-    print(
-        f"   size        {realtime['zip_bytes'] / 1e6:.1f} MB zipped, {realtime['unzipped_bytes'] / 1e6:.1f} MB unzipped"
-    )
-    print(f"   proof       {proof['grade']}: {proof['rows']} golden rows, largest difference {proof['max_abs_diff']:.1g}, "
-          f"{proof['label_flips']} label flips")  # fmt: skip
+    print(f"   size        {realtime['zip_bytes'] / 1e6:.1f} MB zipped, "
+          f"{realtime['unzipped_bytes'] / 1e6:.1f} MB unzipped")  # fmt: skip
+    print(f"   proof       {proof['grade']}: {proof['rows']} golden rows, "
+          f"largest difference {proof['max_abs_diff']:.1g}, {proof['label_flips']} label flips")  # fmt: skip
     print(f"   start       {proof['init_ms']:.0f} ms, then {proof['p50_ms']:.2f} ms a request (p50), "
           f"{proof['peak_rss_mb']:.0f} MB of memory")  # fmt: skip
-    return str(document["release"])
+    return os.path.relpath(document["release"])
 
 
 @contextmanager

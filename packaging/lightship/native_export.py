@@ -1,5 +1,8 @@
 """Writes a model for the `native` engine: in the skops format, or a booster in its library's own."""
 
+import io
+import json
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import skops.io
 
 from lightship.candidates import CandidateError
+from lightship.zipping import DATE
 from lightship_runtime.engines.native import FILES
 
 
@@ -24,7 +28,7 @@ def export(model: Any, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
             return {"format": "xgboost"}, (_xgboost(), "numpy", "scipy")
     path = folder / FILES["skops"]
     try:
-        skops.io.dump(model, path)
+        path.write_bytes(canonical(skops.io.dumps(model)))
         trusted = sorted(skops.io.get_untrusted_types(file=path))
     except Exception as error:
         raise CandidateError(f"The skops format can't hold the model: {type(error).__name__}: {error}.") from error
@@ -34,6 +38,37 @@ def export(model: Any, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     if any(name.startswith("xgboost.") for name in trusted):
         libraries.append(_xgboost())
     return {"format": "skops", "trusted": trusted}, tuple(libraries)
+
+
+def canonical(data: bytes) -> bytes:
+    """The same bytes for the same model: skops names arrays and references by memory address, and dates its zip."""
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    schema = json.loads(members.pop("schema.json"))
+    ids: dict[int, int] = {}
+    files: dict[str, str] = {}
+    _renumber(schema, ids, files)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in ["schema.json", *files]:
+            content = json.dumps(schema).encode() if name == "schema.json" else members[name]
+            target.writestr(zipfile.ZipInfo(files.get(name, name), DATE), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _renumber(node: Any, ids: dict[int, int], files: dict[str, str]) -> None:
+    """Number the references and files of a schema in the order in which they stand."""
+    match node:
+        case dict():
+            if isinstance(identity := node.get("__id__"), int):
+                node["__id__"] = ids.setdefault(identity, len(ids) + 1)
+            if isinstance(file := node.get("file"), str):
+                node["file"] = files.setdefault(file, f"{len(files) + 1}{Path(file).suffix}")
+            for each in node.values():
+                _renumber(each, ids, files)
+        case list():
+            for each in node:
+                _renumber(each, ids, files)
 
 
 def _xgboost() -> str:
