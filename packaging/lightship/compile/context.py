@@ -38,11 +38,24 @@ class Context:
         if method not in METHODS:
             raise UnsupportedModelError(model, f"its method {method!r} is not known")
         lowering = find_lowering(model)
-        expected = getattr(model, "n_features_in_", None)
+        expected = None if method == "inverse_transform" else getattr(model, "n_features_in_", None)
         if expected is not None and expected != x.width:
             raise UnsupportedModelError(model, f"it was fitted on {expected} columns and would get {x.width}")
         lowered: Value = getattr(lowering, method)(self, model, x)
         return lowered
+
+    def response(self, model: Any, x: Value, methods: Sequence[str]) -> tuple[Value, str]:
+        """What the first method that a classifier has gives, and its name; of two classes, only the second's column."""
+        method = next(name for name in methods if hasattr(model, name))
+        value = self.lower(method, model, x)
+        if method == "predict_proba" and len(model.classes_) == 2:
+            value = self.pick(value, [1])
+        return value, method
+
+    def choose(self, x: Value, values: Any) -> Value:
+        """The value at each position."""
+        table = np.asarray(values, dtype=np.float64)
+        return self.emit("links.choose", [x], width=x.width, arrays={"values": table})
 
     # Representation.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightship.compile.context import Context
 
 FAMILIES = "lightship.compile.families"
-METHODS = ("transform", "predict", "predict_proba", "decision_function", "score_samples")
+METHODS = ("transform", "predict", "predict_proba", "decision_function", "score_samples", "inverse_transform")
 
 
 class Lowering:
@@ -35,6 +35,9 @@ class Lowering:
 
     def decision_function(self, c: "Context", model: Any, x: Value) -> Value:  # noqa: ARG002
         raise UnsupportedModelError(model, "its decision_function is not known")
+
+    def inverse_transform(self, c: "Context", model: Any, x: Value) -> Value:  # noqa: ARG002
+        raise UnsupportedModelError(model, "its inverse_transform is not known")
 
     def score_samples(self, c: "Context", model: Any, x: Value) -> Value:  # noqa: ARG002
         raise UnsupportedModelError(model, "its score_samples is not known")

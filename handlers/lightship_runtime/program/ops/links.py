@@ -180,7 +180,7 @@ def argmax_array(_: Node) -> Step:
 
 
 def above_pure(node: Node) -> Step:
-    """dense -> dense: 1 where the value is above `limit` (or equal, with `equal`), else 0. sparse -> sparse likewise."""
+    """dense or sparse -> the same kind: 1 where the value is above `limit` (or equal, with `equal`), else 0."""
     limit, equal = node.param("limit", float), node.param("equal", bool, False)
     if node.kind == "sparse":
         return lambda pair: (pair[0], [1.0 if x > limit else 0.0 for x in pair[1]])

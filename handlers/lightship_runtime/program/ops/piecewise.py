@@ -1,6 +1,7 @@
 """Functions given by points and straight lines between them."""
 
 from bisect import bisect_right
+from itertools import pairwise
 
 from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Floats, np
@@ -44,7 +45,7 @@ def linear_array(node: Node) -> Step:
 def _points(node: Node) -> tuple[list[float], list[float]]:
     xs = node.block("x", shape=(None,)).items()
     ys = node.block("y", shape=(len(xs),)).items()
-    if not xs or any(after <= before for before, after in zip(xs, xs[1:], strict=False)):
+    if not xs or any(after <= before for before, after in pairwise(xs)):
         raise InvalidProgramError("a piecewise function has no points, or points that don't ascend")
     return xs, ys
 

@@ -83,7 +83,7 @@ class GeneralizedLinearLowering(Lowering):
 def inlier(c: Context, decision: Value) -> Value:
     """1 where the decision is at least zero, else -1."""
     flags = c.above(decision, 0.0, equal=True)
-    return c.emit("links.choose", [flags], width=1, arrays={"values": np.array([-1.0, 1.0])})
+    return c.choose(flags, [-1.0, 1.0])
 
 
 @lowers("sklearn.linear_model.SGDOneClassSVM", params=_DESCENT)

@@ -73,9 +73,8 @@ class BernoulliNBLowering(NaiveBayesLowering):
 
     def joint(self, c: Context, model: Any, x: Value) -> Value:
         if model.binarize is not None:
-            if x.kind == "sparse" or x.stored_sparse:
-                if model.binarize < 0:
-                    raise UnsupportedModelError(model, "it has a negative threshold for a sparse matrix")
+            if (x.kind == "sparse" or x.stored_sparse) and model.binarize < 0:
+                raise UnsupportedModelError(model, "it has a negative threshold for a sparse matrix")
             limit = {"limit": float(model.binarize), "equal": False}
             x = x if x.kind == "sparse" else c.dense(x)
             if x.is_single:

@@ -46,6 +46,13 @@ class StandardScalerLowering(Lowering):
             x = divided(c, x, model.scale_.astype(dtype))
         return x
 
+    def inverse_transform(self, c: Context, model: Any, x: Value) -> Value:
+        x = c.floats(x)
+        dtype = np.dtype(x.dtype)
+        if model.with_std:
+            x = c.with_constant("multiply", x, model.scale_.astype(dtype))
+        return c.with_constant("add", x, model.mean_.astype(dtype)) if model.with_mean else x
+
 
 @lowers("sklearn.preprocessing.MinMaxScaler", params="feature_range copy clip")
 class MinMaxScalerLowering(Lowering):
@@ -56,6 +63,9 @@ class MinMaxScalerLowering(Lowering):
         x = c.with_constant("add", x, model.min_)
         return clipped(c, x, *model.feature_range) if model.clip else x
 
+    def inverse_transform(self, c: Context, model: Any, x: Value) -> Value:
+        return c.with_constant("divide", c.with_constant("subtract", c.floats(x), model.min_), model.scale_)
+
 
 @lowers("sklearn.preprocessing.MaxAbsScaler", params="copy clip")
 class MaxAbsScalerLowering(Lowering):
@@ -64,6 +74,9 @@ class MaxAbsScalerLowering(Lowering):
     def transform(self, c: Context, model: Any, x: Value) -> Value:
         x = divided(c, floats(c, x), model.scale_)
         return clipped(c, x, -1.0, 1.0) if getattr(model, "clip", False) else x
+
+    def inverse_transform(self, c: Context, model: Any, x: Value) -> Value:
+        return c.with_constant("multiply", c.floats(x), model.scale_)
 
 
 @lowers("sklearn.preprocessing.RobustScaler", params="with_centering with_scaling quantile_range copy unit_variance")
@@ -75,3 +88,9 @@ class RobustScalerLowering(Lowering):
         if model.with_centering:
             x = subtracted(c, model, x, model.center_)
         return divided(c, x, model.scale_) if model.with_scaling else x
+
+    def inverse_transform(self, c: Context, model: Any, x: Value) -> Value:
+        x = c.floats(x)
+        if model.with_scaling:
+            x = c.with_constant("multiply", x, model.scale_)
+        return c.with_constant("add", x, model.center_) if model.with_centering else x
