@@ -9,11 +9,12 @@ from importlib import resources
 from pathlib import Path
 
 import lightship_runtime
-from lightship import slimming
+from lightship import lending, slimming
 from lightship.bytecode import KEEP_SOURCE, compile_tree
 from lightship.cache import cache_root, make_once
 from lightship.candidates import Candidate
 from lightship.lambda_host import python_for
+from lightship.lending import LENDERS, Lent
 from lightship.wheels import install
 from lightship_runtime.contract import Contract
 from lightship_runtime.loader import CONTRACT, MODEL, model_document
@@ -34,6 +35,15 @@ _REALTIME_FILES = (
     "events.py", "identifiers.py", "loader.py", "openapi.py", "predict.py", "problems.py", "realtime.py",
     "strict_json.py", "telemetry.py", "validation.py",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What went on while an artifact was put together: bytes that each slimming rule saved, and the system libraries
+    that one wheel lent another (see lending.py)."""
+
+    slimmed: Mapping[str, int]
+    lent: tuple[Lent, ...]
 
 
 @dataclass(frozen=True)
@@ -75,14 +85,14 @@ def assemble(
     version: str,
     include: Sequence[Included] = (),
     host: bool = False,
-) -> dict[str, int]:
-    """Fill `folder` with a real-time artifact; what each slimming rule saved, in bytes.
+) -> Assembled:
+    """Fill `folder` with a real-time artifact.
 
     With `host`, the wheels are this machine's own instead of the target's (see grades of proof).
     """
     libraries = _libraries(lock, target, host)
     shutil.copytree(libraries, folder, dirs_exist_ok=True)
-    (folder / _SAVED).unlink()
+    (folder / _MADE).unlink()
     code = folder / ".code"
     for relative, path in runtime_files(candidate.engine).items():
         _copy(path, code / relative)
@@ -96,24 +106,28 @@ def assemble(
     (model / CONTRACT).write_bytes(contract.to_json())
     options = dict(candidate.options)
     (model / MODEL).write_bytes(model_document(name=name, version=version, engine=candidate.engine, options=options))
-    return dict(json.loads((libraries / _SAVED).read_text()))
+    made = json.loads((libraries / _MADE).read_text())
+    return Assembled(made["slimmed"], tuple(Lent(**each) for each in made["lent"]))
 
 
-_SAVED = ".slimmed.json"
+_MADE = ".made.json"
 
 
 def _libraries(lock: str, target: Target, host: bool) -> Path:
     """The locked wheels, slimmed and compiled: made once for each lock, target and set of rules."""
     key = hashlib.sha256(
-        json.dumps([lock, asdict(target), host, [str(rule) for rule in slimming.RULES], KEEP_SOURCE]).encode()
+        json.dumps(
+            [lock, asdict(target), host, [str(rule) for rule in slimming.RULES], KEEP_SOURCE, str(LENDERS)]
+        ).encode()
     ).hexdigest()
     python = python_for(target.python)
 
     def make(folder: Path) -> None:
         install(lock, None if host else target, python, folder)
-        saved = slimming.slim(folder)
+        slimmed = slimming.slim(folder)
         compile_tree(folder, python)
-        (folder / _SAVED).write_text(json.dumps(saved))
+        lent = () if host else lending.lend(folder, target, python, lock)
+        (folder / _MADE).write_text(json.dumps({"slimmed": slimmed, "lent": [each.to_dict() for each in lent]}))
 
     return make_once(cache_root() / "libraries" / key[:32], make)
 

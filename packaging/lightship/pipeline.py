@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lightship.assembly import HANDLER, WEB, Included, assemble, runtime_digest
+from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
 from lightship.isolation import run_isolated
 from lightship.loading import LoadedModel
@@ -84,7 +85,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     include = _included(plan.include)
     root = folder / ".task"
     say("assembling")
-    saved = assemble(
+    assembled = assemble(
         root,
         contract=contract,
         candidate=studied.request,
@@ -94,6 +95,8 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
         version=version,
         include=include,
     )
+    say("checking the machine code")
+    binaries = check_binaries(root, plan.target)
     say("zipping")
     packed = write_zip(root, folder / REALTIME)
     shutil.rmtree(root)
@@ -118,11 +121,16 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     (folder / CONTRACT).write_bytes(contract.to_json())
     (folder / GOLDEN).write_bytes(golden.to_bytes())
     artifact = Artifact(REALTIME, HANDLER, file_digest(folder / REALTIME), packed.zip_bytes, packed.unzipped_bytes)
-    return _release(plan, studied, version, artifact, proof, saved, folder)
+    notes = {
+        "slimmed": dict(assembled.slimmed),
+        "binaries": asdict(binaries),
+        "lent": [each.to_dict() for each in assembled.lent],
+    }
+    return _release(plan, studied, version, artifact, proof, notes, folder)
 
 
 def _release(
-    plan: Plan, studied: Study, version: str, artifact: Artifact, proof: Proof, saved: dict[str, int], folder: Path
+    plan: Plan, studied: Study, version: str, artifact: Artifact, proof: Proof, notes: dict[str, Any], folder: Path
 ) -> Release:
     return Release(
         name=plan.name,
@@ -133,7 +141,7 @@ def _release(
         artifacts={"realtime": artifact},
         files={name: file_digest(folder / name) for name in (CONTRACT, GOLDEN, REALTIME, REQUIREMENTS)},
         proof=proof,
-        notes={"format": studied.format, "why": studied.why, "engines": studied.verdicts, "slimmed": saved},
+        notes={"format": studied.format, "why": studied.why, "engines": studied.verdicts, **notes},
     )
 
 

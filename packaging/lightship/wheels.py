@@ -61,6 +61,17 @@ def locked_versions(lock: str) -> dict[str, str]:
     return {distribution(name): version.split(";")[0].strip() for name, version in pairs}
 
 
+def pinned_lines(name: str, lock: str = "") -> str:
+    """One distribution's requirement and hashes out of a lock, or else out of the versions that Lightship pins.
+
+    Raises ResolutionError where it isn't pinned.
+    """
+    for line in re.split(r"\n(?=\S)", lock or _pins()):
+        if distribution(line) == name:
+            return line
+    raise ResolutionError(f"{name} isn't pinned, so that its wheel can't be fetched. Add it to the requirements.")
+
+
 def _for(target: Target) -> list[str]:
     return [
         "--only-binary", ":all:", "--python-version", target.python, "--python-platform", wheel_platform(target),
