@@ -7,6 +7,7 @@
 from lightship_cdk.alarm_table import ALARMS, AlarmRow, MetricRef
 from lightship_cdk.alarms import Alarms, Watched
 from lightship_cdk.checks import add_checks, synthesise
+from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import Custody, create_custody
 from lightship_cdk.function import PredictFunction
 from lightship_cdk.http_endpoint import HttpEndpoint
@@ -16,6 +17,7 @@ from lightship_cdk.rest_endpoint import RestEndpoint
 from lightship_cdk.rollout import Rollout
 from lightship_cdk.service import ModelService
 from lightship_cdk.settings import (
+    ComparisonSettings,
     CustodySettings,
     Domain,
     EndpointSettings,
@@ -33,6 +35,8 @@ __all__ = [
     "ALARMS",
     "AlarmRow",
     "Alarms",
+    "Comparison",
+    "ComparisonSettings",
     "Custody",
     "CustodySettings",
     "Domain",

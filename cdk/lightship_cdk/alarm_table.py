@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 type Severity = Literal["page", "ticket"]
-type Family = Literal["api", "function", "version", "topic"]
+type Family = Literal["api", "function", "version", "release", "topic", "queue"]
 type MissingData = Literal["notBreaching", "breaching", "ignore"]
-type Limit = Literal["latency objective", "half the timeout"]
+type Limit = Literal["latency objective", "half the timeout", "disagreement limit"]
 
 MINUTE = 60
 
@@ -19,7 +19,8 @@ MINUTE = 60
 @dataclass(frozen=True, slots=True)
 class MetricRef:
     """A metric by what it belongs to: `api` by its role (`count`, `server_errors`, ...), the others by the name
-    that CloudWatch has for it. `version` is the newest version alone, `statistic` as CloudWatch writes it."""
+    that CloudWatch has for it. `version` is the newest Lambda version alone, `release` what our own counts say of the
+    newest release; `statistic` as CloudWatch writes it."""
 
     family: Family
     name: str
@@ -168,7 +169,7 @@ ROLLBACK_ALARMS = (
         id="NewVersionFailures",
         title="new-version-failures",
         metrics={
-            "bad": MetricRef("version", "Failed", "Sum"),
+            "bad": MetricRef("release", "FailedByVersion", "Sum"),
             "all": MetricRef("version", "Invocations", "Sum"),
         },
         # Lambda counts an answered 500 as a success, so the failures are our own count.
@@ -198,4 +199,37 @@ ROLLBACK_ALARMS = (
     ),
 )
 
-ALARMS = SERVICE_ALARMS + ROLLBACK_ALARMS
+COMPARISON_ALARMS = (
+    AlarmRow(
+        id="UncomparedSamples",
+        title="uncompared-samples",
+        metrics={"waiting": MetricRef("queue", "ApproximateNumberOfMessagesVisible", "Maximum")},
+        threshold=0.0,
+        periods=1,
+        datapoints=1,
+        severity="ticket",
+        meaning="Sampled requests couldn't be compared; predictions are not affected.",
+        causes="The comparing function lacks a permission, or is throttled.",
+        first_steps="Read the comparing function's log, then purge the queue: it holds inputs of callers.",
+    ),
+)
+DISAGREEMENT_ALARM = AlarmRow(
+    id="NewVersionDisagreement",
+    title="new-version-disagreement",
+    metrics={
+        "off": MetricRef("release", "Disagreed", "Sum"),
+        "all": MetricRef("release", "Compared", "Sum"),
+    },
+    # A handful of rows says nothing about a share.
+    expression="IF(all >= 20, 100 * off / all, 0)",
+    threshold="disagreement limit",
+    periods=3,
+    datapoints=1,
+    severity="ticket",
+    meaning="The newest version predicts otherwise than the one before it, on live requests; the shift is undone.",
+    causes="A model that learned something else; inputs that the golden rows don't contain.",
+    first_steps="Nothing is urgent if the shift was undone: replay the sampled requests on both releases and compare.",
+    rolls_back=True,
+)
+
+ALARMS = (*SERVICE_ALARMS, *ROLLBACK_ALARMS, *COMPARISON_ALARMS, DISAGREEMENT_ALARM)

@@ -1,7 +1,7 @@
 """Turns the rows of the alarm table into CloudWatch alarms."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never, cast
 
 import aws_cdk as cdk
@@ -14,7 +14,7 @@ from lightship_cdk.alarm_table import AlarmRow, Limit, MetricRef, MissingData
 from lightship_cdk.api import ApiMetrics
 from lightship_cdk.function import ALIAS, PredictFunction
 from lightship_cdk.notifications import Notifications
-from lightship_cdk.settings import Objectives
+from lightship_cdk.settings import ComparisonSettings, Objectives
 from lightship_runtime.telemetry import NAMESPACE
 
 DESCRIPTION_LIMIT = 1024
@@ -36,6 +36,8 @@ class Watched:
     api: ApiMetrics
     notifications: Notifications
     objectives: Objectives
+    comparison: ComparisonSettings = field(default_factory=ComparisonSettings)
+    failures_queue_name: str = ""
 
 
 class Alarms(Construct):
@@ -127,10 +129,15 @@ def _place(ref: MetricRef, watched: Watched) -> tuple[str, str, Mapping[str, str
             return "AWS/ApiGateway", watched.api.names[ref.name], watched.api.dimensions
         case "function":
             return "AWS/Lambda", ref.name, alias
-        case "version" if ref.name == "Failed":
+        case "release":
             manifest = function.release.manifest
-            dimensions = {"Service": manifest.name, "Stage": watched.stage, "Version": manifest.version}
-            return NAMESPACE, FAILED_BY_VERSION, dimensions
+            return (
+                NAMESPACE,
+                ref.name,
+                {"Service": manifest.name, "Stage": watched.stage, "Version": manifest.version},
+            )
+        case "queue":
+            return "AWS/SQS", ref.name, {"QueueName": watched.failures_queue_name}
         case "version":
             return "AWS/Lambda", ref.name, {**alias, "ExecutedVersion": function.version.version}
         case "topic":
@@ -143,6 +150,8 @@ def _threshold(threshold: float | Limit, watched: Watched) -> float:
     match threshold:
         case "latency objective":
             return watched.objectives.latency_ms
+        case "disagreement limit":
+            return watched.comparison.limit * 100
         case "half the timeout":
             return watched.function.timeout_s * 1000 / 2
         case _:

@@ -43,7 +43,10 @@ VPC_ACTIONS = (
 
 
 class PredictFunction(Construct):
-    """A release's function with a role of its own, a published version, and the alias `live`."""
+    """A release's function with a role of its own, a published version, and the alias `live`.
+
+    It prints `sampled_share` of its requests whole, for a Comparison to replay.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class PredictFunction(Construct):
         stage: str,
         custody: Custody,
         settings: FunctionSettings | None = None,
+        sampled_share: float = 0.0,
         network: Network | None = None,
     ) -> None:
         super().__init__(scope, id)
@@ -76,7 +80,7 @@ class PredictFunction(Construct):
             log_group=self.log_group,
             memory_size=settings.memory_mb or memory_for(release),
             timeout=cdk.Duration.seconds(settings.timeout_s),
-            environment={"LIGHTSHIP_STAGE": stage},
+            environment=_environment(stage, sampled_share),
             tracing=lambda_.Tracing.ACTIVE if settings.tracing else None,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snapstart else None,
             reserved_concurrent_executions=settings.reserved_concurrency,
@@ -114,6 +118,11 @@ class PredictFunction(Construct):
         if reasons:
             accept_any_resource(role, " ".join(reasons))
         return role
+
+
+def _environment(stage: str, sampled_share: float) -> dict[str, str]:
+    sampling = {"LIGHTSHIP_SAMPLED_SHARE": repr(sampled_share)} if sampled_share else {}
+    return {"LIGHTSHIP_STAGE": stage, **sampling}
 
 
 @dataclass(frozen=True, slots=True)

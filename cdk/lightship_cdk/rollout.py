@@ -12,9 +12,9 @@ from constructs import Construct
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ALIAS, PredictFunction
-from lightship_cdk.hook_code import HANDLER, hook_code
 from lightship_cdk.interfaces import as_function, as_role
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
+from lightship_cdk.runtime_code import HOOK
 from lightship_cdk.settings import RolloutSettings, SettingsError, Shift
 
 HOOK_TIMEOUT_S = 300
@@ -99,8 +99,8 @@ class Rollout(Construct):
             description="Replays the golden rows on a new version before it gets traffic",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
-            handler=HANDLER,
-            code=hook_code(function.release),
+            handler=HOOK.handler,
+            code=HOOK.asset(function.release, "Hook"),
             role=closed(self.hook_role),
             log_group=log_group,
             memory_size=512,
@@ -124,5 +124,5 @@ class Rollout(Construct):
             allow(["cloudwatch:DescribeAlarms"], "*"),
         ]
         role = create_role(self, "Role", "codedeploy.amazonaws.com", statements)
-        accept_any_resource(role, "CloudWatch describes all alarms or none.")
+        accept_any_resource(role, "CloudWatch may ask for every alarm, even where one is named.")
         return role

@@ -1,13 +1,15 @@
 """A deployed model: the function, its endpoint, alarms, and the way new releases reach callers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from lightship_cdk.alarm_table import ROLLBACK_ALARMS, SERVICE_ALARMS
+from lightship_cdk.alarm_table import COMPARISON_ALARMS, DISAGREEMENT_ALARM, ROLLBACK_ALARMS, SERVICE_ALARMS
 from lightship_cdk.alarms import Alarms, Watched, count_failures
+from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import create_custody
 from lightship_cdk.dashboard import create_dashboard
 from lightship_cdk.function import PredictFunction
@@ -51,12 +53,14 @@ class ModelService(Construct):
             stage=settings.stage,
             custody=self.custody,
             settings=settings.function,
+            sampled_share=settings.comparison.share,
             network=settings.network,
         )
         self.endpoint = self._endpoint(settings)
         self.notifications = Notifications(
             self, "Notifications", service=self.name, custody=self.custody, recipients=settings.recipients
         )
+        self.comparison = self._compare(settings)
         self._watch(settings)
         self._apply_everywhere(settings)
 
@@ -71,7 +75,39 @@ class ModelService(Construct):
             settings=settings.endpoint,
         )
 
+    def _compare(self, settings: ServiceSettings) -> Comparison | None:
+        comparison = settings.comparison
+        if not comparison.share:
+            return None
+        shadow = self._shadow(comparison.shadow, settings) if comparison.shadow else None
+        return Comparison(
+            self,
+            "Comparison",
+            live=self.predict,
+            stage=settings.stage,
+            custody=self.custody,
+            settings=comparison,
+            shadow=shadow,
+        )
+
+    def _shadow(self, folder: str, settings: ServiceSettings) -> PredictFunction:
+        """A candidate that only the comparison reaches. It doesn't share the live function's reservations."""
+        release = PackagedRelease.open(folder)
+        if not settings.allow_unproven:
+            release.refuse_unproven()
+        function = replace(settings.function, reserved_concurrency=None, provisioned_concurrency=None)
+        return PredictFunction(
+            self,
+            "Shadow",
+            release=release,
+            stage=f"{settings.stage}-shadow",
+            custody=self.custody,
+            settings=function,
+            network=settings.network,
+        )
+
     def _watch(self, settings: ServiceSettings) -> None:
+        comparison = self.comparison
         watched = Watched(
             service=self.name,
             stage=settings.stage,
@@ -79,10 +115,15 @@ class ModelService(Construct):
             api=self.endpoint.metrics,
             notifications=self.notifications,
             objectives=settings.objectives,
+            comparison=settings.comparison,
+            failures_queue_name=comparison.failures.queue_name if comparison else "",
         )
         count_failures(self, self.predict.log_group)
-        self.alarms = Alarms(self, "Alarms", rows=SERVICE_ALARMS, watched=watched)
-        self.rollback_alarms = Alarms(self, "RollbackAlarms", rows=ROLLBACK_ALARMS, watched=watched)
+        service_rows = SERVICE_ALARMS + (COMPARISON_ALARMS if comparison else ())
+        # A shadow is only reported: nobody's traffic goes to it.
+        undoing = ROLLBACK_ALARMS + ((DISAGREEMENT_ALARM,) if comparison and not settings.comparison.shadow else ())
+        self.alarms = Alarms(self, "Alarms", rows=service_rows, watched=watched)
+        self.rollback_alarms = Alarms(self, "RollbackAlarms", rows=undoing, watched=watched)
         self.rollout = Rollout(
             self,
             "Rollout",
@@ -92,7 +133,7 @@ class ModelService(Construct):
             settings=settings.rollout,
         )
         every = [*self.alarms.by_id.values(), *self.rollback_alarms.by_id.values()]
-        self.dashboard = create_dashboard(self, watched, every)
+        self.dashboard = create_dashboard(self, watched, every, comparison)
 
     def _apply_everywhere(self, settings: ServiceSettings) -> None:
         if settings.permissions_boundary_arn:

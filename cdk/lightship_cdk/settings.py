@@ -107,6 +107,27 @@ class RolloutSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonSettings:
+    """How many requests are replayed on another version: a share of them, none by default. Each is logged whole.
+
+    Numbers agree within `tolerance * (1 + |number|)`, labels when they are the same. A shift is undone when more
+    than `limit` of the compared rows disagree. `shadow` is the folder of a release that no caller reaches: with it,
+    the live version is compared with that one, and only reported.
+    """
+
+    share: float = 0.0
+    tolerance: float = 0.01
+    limit: float = 0.05
+    shadow: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.shadow and not self.share:
+            raise SettingsError(
+                f"{self.shadow} is to be compared in the shadow, but no request is sampled. Give a share, such as 0.1."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Objectives:
     """What is promised: the share of requests answered, and the milliseconds that nine of ten stay under."""
 
@@ -153,6 +174,7 @@ class ServiceSettings:
     function: FunctionSettings = field(default_factory=FunctionSettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    comparison: ComparisonSettings = field(default_factory=ComparisonSettings)
     objectives: Objectives = field(default_factory=Objectives)
     recipients: Recipients = field(default_factory=Recipients)
     custody: CustodySettings = field(default_factory=CustodySettings)
@@ -165,6 +187,7 @@ class ServiceSettings:
         """The settings that a parsed lightship.toml asks for, given as nested dictionaries of its keys."""
         endpoint, monitoring, deploy = config["endpoint"], config["monitoring"], config["deploy"]
         jwt, domain, vpc = endpoint["jwt"], endpoint["domain"], deploy["vpc"]
+        compare, shadow = endpoint["compare"], endpoint["compare"]["shadow"]
         return cls(
             stage=config["stage"] or cls().stage,
             allow_unproven=config["allow_unproven"],
@@ -188,6 +211,12 @@ class ServiceSettings:
                 waf=endpoint["waf"],
             ),
             rollout=RolloutSettings(shift=endpoint["canary"], hook_latency_ms=endpoint["hook_latency_ms"]),
+            comparison=ComparisonSettings(
+                share=compare["share"],
+                tolerance=compare["tolerance"],
+                limit=compare["limit"],
+                shadow=shadow and str(shadow),
+            ),
             objectives=Objectives(monitoring["availability"], monitoring["latency_ms"]),
             recipients=Recipients(monitoring["notify"], monitoring["notify_tickets"]),
             custody=CustodySettings(endpoint["log_retention_days"], deploy["retain_data"], deploy["kms_key"]),

@@ -84,6 +84,19 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """How many requests are replayed on another version, and when that undoes a shift: see docs/deploying.md.
+
+    `shadow` is the folder of a release that no caller reaches, with which the live one is compared.
+    """
+
+    share: float = bounded(0.0, 0, 1)
+    tolerance: float = bounded(0.01, 0, 1)
+    limit: float = bounded(0.05, 0, 1)
+    shadow: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointConfig:
     """`[endpoint]`: the function and the API before it.
 
@@ -116,6 +129,7 @@ class EndpointConfig:
     reserved_concurrency: int | None = bounded(None, 1, 100_000)
     provisioned_concurrency: int | None = bounded(None, 1, 100_000)
     log_retention_days: Literal[1, 3, 7, 14, 30, 60, 90, 180, 365, 731, 1827, 3653] = 30
+    compare: Compare = field(default_factory=Compare)
     hook_latency_ms: float = bounded(1_000.0, 1, 29_000)
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from lightship_cdk.alarm_table import ALARMS, AlarmRow
+from lightship_cdk.alarm_table import ALARMS, ROLLBACK_ALARMS, SERVICE_ALARMS, AlarmRow
 from lightship_cdk.alarms import FAILED_BY_VERSION
+
+BY_DEFAULT = (*SERVICE_ALARMS, *ROLLBACK_ALARMS)
 
 
 def alarm(stack: Any, title: str) -> dict[str, Any]:
@@ -19,10 +21,10 @@ def alarm(stack: Any, title: str) -> dict[str, Any]:
 
 def test_every_row_becomes_one_alarm(closed: Any) -> None:
     assert len({row.id for row in ALARMS}) == len({row.title for row in ALARMS}) == len(ALARMS)
-    assert len(closed.of_type("AWS::CloudWatch::Alarm")) == len(ALARMS)
+    assert len(closed.of_type("AWS::CloudWatch::Alarm")) == len(BY_DEFAULT)
 
 
-@pytest.mark.parametrize("row", ALARMS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", BY_DEFAULT, ids=lambda row: row.id)
 def test_an_alarm_is_its_row(closed: Any, row: AlarmRow) -> None:
     made = alarm(closed, row.title)
     assert (made["EvaluationPeriods"], made["DatapointsToAlarm"]) == (row.periods, row.datapoints)

@@ -12,6 +12,7 @@ from cfnlint.core import get_rules
 
 from lightship.config import parse_config
 from lightship_cdk import (
+    ComparisonSettings,
     CustodySettings,
     Domain,
     EndpointSettings,
@@ -62,12 +63,35 @@ def guarded(synthesise: Callable[..., Any]) -> Any:
     )
 
 
+@pytest.fixture(scope="module")
+def compared(synthesise: Callable[..., Any]) -> Any:
+    """Live requests compared while traffic shifts."""
+    return synthesise(ServiceSettings(comparison=ComparisonSettings(share=0.1, limit=0.02)))
+
+
+@pytest.fixture(scope="module")
+def shadowed(
+    synthesise: Callable[..., Any], make_release: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """Live requests compared with a candidate that callers don't reach."""
+    candidate = make_release(
+        tmp_path_factory.mktemp("candidate"), handler_source="def handler(event, context): return 3"
+    )
+    return synthesise(ServiceSettings(comparison=ComparisonSettings(share=0.1, shadow=str(candidate))))
+
+
+def only(stack: Any, kind: str, part: str) -> dict[str, Any]:
+    """The properties of the only resource of a type whose logical id holds `part`."""
+    (found,) = [each for name, each in stack.of_type(kind).items() if part in name]
+    return found["Properties"]  # type: ignore[no-any-return]
+
+
 def predict_function(stack: Any) -> dict[str, Any]:
     (found,) = [each for name, each in stack.of_type("AWS::Lambda::Function").items() if "Predict" in name]
     return found["Properties"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", ["rich", "guarded"])
+@pytest.mark.parametrize("name", ["rich", "guarded", "compared", "shadowed"])
 def test_the_rules_hold_with_everything_on(request: pytest.FixtureRequest, name: str) -> None:
     template = json.dumps(request.getfixturevalue(name).template)
     assert lint(template, get_rules([], [], ["W", "E"]), ["eu-central-1"]) == []
@@ -136,6 +160,49 @@ def test_a_web_acl_guards_the_stage(guarded: Any) -> None:
     assert "WebACLArn" in guarded.only("AWS::WAFv2::WebACLAssociation")
 
 
+def test_disagreement_with_the_version_before_undoes_a_shift(compared: Any) -> None:
+    alarm = only(compared, "AWS::CloudWatch::Alarm", "NewVersionDisagreement")
+    assert alarm["Threshold"] == 2
+    group = compared.only("AWS::CodeDeploy::DeploymentGroup")
+    assert "NewVersionDisagreement" in str(group["AlarmConfiguration"])
+    environment = only(compared, "AWS::Lambda::Function", "Comparison")["Environment"]["Variables"]
+    (version,) = compared.of_type("AWS::Lambda::Version")
+    assert environment["LIGHTSHIP_CANDIDATE"] == {"Ref": version}
+    assert "live" in str(environment["LIGHTSHIP_ALIAS"])
+    assert only(compared, "AWS::Lambda::Function", "Predict")["Environment"]["Variables"] == {
+        "LIGHTSHIP_STAGE": "live",
+        "LIGHTSHIP_SAMPLED_SHARE": "0.1",
+    }
+
+
+def test_samples_reach_the_comparison_and_failures_are_kept(compared: Any) -> None:
+    subscription = compared.only("AWS::Logs::SubscriptionFilter")
+    assert subscription["FilterPattern"] == '{ $.lightshipCompare.executed = "*" }'
+    function = only(compared, "AWS::Lambda::Function", "Comparison")
+    (queue,) = compared.of_type("AWS::SQS::Queue")
+    assert function["DeadLetterConfig"] == {"TargetArn": {"Fn::GetAtt": [queue, "Arn"]}}
+    assert only(compared, "AWS::CloudWatch::Alarm", "UncomparedSamples")["Threshold"] == 0
+
+
+def test_a_shadow_is_reported_and_undoes_nothing(shadowed: Any) -> None:
+    assert len(shadowed.of_type("AWS::Lambda::Version")) == 2
+    environment = only(shadowed, "AWS::Lambda::Function", "Comparison")["Environment"]["Variables"]
+    assert "Shadow" in environment["LIGHTSHIP_CANDIDATE"]["Ref"]
+    assert environment["LIGHTSHIP_ALIAS"] == ""
+    assert environment["LIGHTSHIP_RELEASE"] != shadowed.template["Outputs"]["ReleaseVersion"]["Value"]
+    assert not [name for name in shadowed.of_type("AWS::CloudWatch::Alarm") if "Disagreement" in name]
+    (permission,) = [each for each in shadowed.of_type("AWS::Lambda::Permission").values() if "apigateway" in str(each)]
+    assert "PredictLive" in permission["Properties"]["FunctionName"]["Ref"]
+    (policy,) = only(shadowed, "AWS::IAM::Role", "Comparison")["Policies"]
+    (invoke,) = [each for each in policy["PolicyDocument"]["Statement"] if each["Action"] == "lambda:InvokeFunction"]
+    assert "Shadow" in invoke["Resource"]["Ref"]
+
+
+def test_a_shadow_without_a_share_is_refused() -> None:
+    with pytest.raises(SettingsError, match="Give a share"):
+        ComparisonSettings(shadow="dist/flights/1")
+
+
 def test_provisioned_concurrency_is_on_the_alias(guarded: Any) -> None:
     provisioned = guarded.only("AWS::Lambda::Alias")["ProvisionedConcurrencyConfig"]
     assert provisioned == {"ProvisionedConcurrentExecutions": 2}
@@ -168,6 +235,7 @@ def test_every_key_of_lightship_toml_that_shapes_the_stack_reaches_it() -> None:
             "reserved_concurrency": 3,
             "log_retention_days": 7,
             "hook_latency_ms": 250,
+            "compare": {"share": 0.2, "tolerance": 0.1, "limit": 0.3, "shadow": "candidate"},
         },
         "monitoring": {
             "availability": 0.99,

@@ -1,14 +1,15 @@
 """How new versions get traffic: the hook, the shift, the alarms that undo it, and the first deployment's gate."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from lightship_cdk.alarm_table import ALARMS, ROLLBACK_ALARMS
-from lightship_cdk.hook_code import copy_files
+import pytest
+
+from lightship_cdk.alarm_table import ALARMS, DISAGREEMENT_ALARM, ROLLBACK_ALARMS
 from lightship_cdk.rollout import MAX_ALARMS
+from lightship_cdk.runtime_code import COMPARE, HOOK, RuntimeCode
 
 
 def resource(stack: Any, kind: str, part: str = "") -> tuple[str, dict[str, Any]]:
@@ -46,10 +47,10 @@ def test_the_alarms_that_undo_a_shift_watch_the_new_version_alone(closed: Any) -
 
 
 def test_rollback_alarms_can_sound_within_the_shortest_shift() -> None:
-    for row in ROLLBACK_ALARMS:
+    for row in (*ROLLBACK_ALARMS, DISAGREEMENT_ALARM):
         assert row.rolls_back
         assert row.period_s * row.datapoints <= 180, row.id
-    assert {row.id for row in ALARMS if row.rolls_back} == {row.id for row in ROLLBACK_ALARMS}
+    assert {row.id for row in ALARMS if row.rolls_back} == {row.id for row in (*ROLLBACK_ALARMS, DISAGREEMENT_ALARM)}
 
 
 def test_the_hook_may_invoke_the_new_version_alone(closed: Any) -> None:
@@ -72,12 +73,13 @@ def test_the_alias_is_first_made_after_the_golden_rows_agreed(closed: Any) -> No
     assert set(gate["Properties"]) == {"ServiceToken", "ServiceTimeout"}
 
 
-def test_the_hooks_files_run_without_anything_else(release_folder: Path, tmp_path: Path) -> None:
-    copy_files(release_folder, tmp_path)
-    code = "import sys; sys.path.insert(0, '.'); import lightship_runtime.hook as h; h.read_golden(h.FOLDER / h.GOLDEN)"
-    run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, env={**os.environ}, capture_output=True, check=False
-    )
+@pytest.mark.parametrize("code", [HOOK, COMPARE], ids=["hook", "compare"])
+def test_a_functions_files_run_without_anything_else(release_folder: Path, tmp_path: Path, code: RuntimeCode) -> None:
+    code.copy(release_folder, tmp_path)
+    module = code.handler.rpartition(".")[0]
+    source = f"import sys; sys.path.insert(0, '.'); import {module} as m; assert callable(m.handler)"
+    command = [sys.executable, "-I", "-S", "-c", source]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert run.stderr == b""
     assert run.returncode == 0
 

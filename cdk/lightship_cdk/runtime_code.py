@@ -1,0 +1,70 @@
+"""The code of the small functions beside the predicting one: the runtime modules each imports, and nothing else.
+
+The hook's has the release's golden rows too, which stay out of realtime.zip.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_lambda as lambda_
+
+import lightship_runtime
+from lightship_cdk.releases import PackagedRelease
+from lightship_runtime.manifest import CONTRACT, GOLDEN
+
+RUNTIME_FOLDER = Path(lightship_runtime.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeCode:
+    """What a function is made of: runtime modules, and files of the release beside them."""
+
+    handler: str
+    modules: tuple[str, ...]
+    release_files: tuple[str, ...] = ()
+
+    def copy(self, release_folder: Path, target: Path) -> None:
+        """Lay the files out as Lambda unpacks them."""
+        package = target / lightship_runtime.__name__
+        package.mkdir()
+        for name in self.modules:
+            shutil.copyfile(RUNTIME_FOLDER / f"{name}.py", package / f"{name}.py")
+        for name in self.release_files:
+            shutil.copyfile(release_folder / name, target / name)
+
+    def asset(self, release: PackagedRelease, name: str) -> lambda_.AssetCode:
+        """An asset that the CDK stages from the release folder and the installed runtime."""
+        bundling = cdk.BundlingOptions(
+            local=_Files(self, release.folder),
+            # Never started: copying files needs no container.
+            image=cdk.DockerImage.from_registry("public.ecr.aws/lambda/python:3.13"),
+        )
+        return lambda_.Code.from_asset(
+            str(release.folder), bundling=bundling, asset_hash_type=cdk.AssetHashType.OUTPUT, display_name=name
+        )
+
+
+HOOK = RuntimeCode(
+    handler="lightship_runtime.hook.handler",
+    modules=("__init__", "contract", "documents", "errors", "golden", "hook", "replay"),
+    release_files=(CONTRACT, GOLDEN),
+)
+COMPARE = RuntimeCode(
+    handler="lightship_runtime.compare.handler", modules=("__init__", "compare", "sampling", "telemetry")
+)
+
+
+@jsii.implements(cdk.ILocalBundling)
+class _Files:
+    """Copies the files into the folder that the CDK stages."""
+
+    def __init__(self, code: RuntimeCode, release_folder: Path) -> None:
+        self._code = code
+        self._release_folder = release_folder
+
+    def try_bundle(self, output_dir: str, *_options: object, **_named: object) -> bool:
+        self._code.copy(self._release_folder, Path(output_dir))
+        return True
