@@ -9,11 +9,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import IO, Self
 
 from lightship_runtime.errors import LightshipError
 
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 TAIL = 40
@@ -39,15 +41,19 @@ class RunCredentials:
 class EmulatedAws:
     """An emulator process. It ends with `stop`, with the context, or with this process."""
 
-    def __init__(self, process: subprocess.Popen[str], credentials: RunCredentials, answer: dict[str, str]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], credentials: RunCredentials, endpoint_url: str, account: str, region: str
+    ) -> None:
         self._process = process
         self.credentials = credentials
-        self.endpoint_url = answer["endpoint_url"]
-        self.account = answer["account"]
-        self.region = answer["region"]
+        self.endpoint_url = endpoint_url
+        self.account = account
+        self.region = region
 
     @classmethod
-    def start(cls, log: Callable[[str], None] = lambda _line: None) -> Self:
+    def start(
+        cls, *, account: str = ACCOUNT, region: str = REGION, log: Callable[[str], None] = lambda _line: None
+    ) -> Self:
         """Boot the emulator; `log` gets what it complains about. Raises EmulatorError."""
         credentials = RunCredentials.random()
         process = subprocess.Popen(
@@ -74,7 +80,7 @@ class EmulatedAws:
         watchdog = threading.Timer(START_TIMEOUT_S, process.kill)
         watchdog.start()
         try:
-            stdin.write(json.dumps(credentials.__dict__) + "\n")
+            stdin.write(json.dumps({**asdict(credentials), "account": account, "region": region}) + "\n")
             stdin.flush()
             answer = stdout.readline()
         except BrokenPipeError:
@@ -85,8 +91,10 @@ class EmulatedAws:
             process.kill()
             process.wait()
             told = "\n".join(tail)
-            raise EmulatorError(f"The emulated AWS didn't start:\n{told}\nIt needs `pip install 'moto[server]==5.2.5'`.")
-        return cls(process, credentials, json.loads(answer))
+            raise EmulatorError(
+                f"The emulated AWS didn't start:\n{told}\nIt needs `pip install 'moto[server]==5.2.5'`."
+            )
+        return cls(process, credentials, json.loads(answer)["endpoint_url"], account, region)
 
     @property
     def environment(self) -> dict[str, str]:

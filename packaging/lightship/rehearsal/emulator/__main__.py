@@ -1,7 +1,7 @@
 """Runs the emulator until its standard input closes, which it does when the rehearsal ends, however it ends.
 
-Reads one JSON object from standard input, `{"access_key_id": ..., "secret_access_key": ...}`, and prints one when it
-answers: `{"endpoint_url": ...}`.
+Reads one JSON object from standard input, with `access_key_id`, `secret_access_key`, `account` and `region`, and prints
+one when it answers, with `endpoint_url`.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from lightship.rehearsal.emulator import moto_seams
 from lightship.rehearsal.emulator.application import Application
-from lightship.rehearsal.emulator.clients import ACCOUNT, REGION, Clients
+from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.emulator.cloudformation.api import Api
 from lightship.rehearsal.emulator.cloudformation.engine import Engine
 from lightship.rehearsal.emulator.cloudformation.stacks import Stacks
@@ -30,12 +30,12 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
     moto_seams.check_version()
-    moto_seams.prepare_environment(ACCOUNT, port)
-    aws = Clients(f"http://127.0.0.1:{port}", given["access_key_id"], given["secret_access_key"])
+    aws = Clients(endpoint_url=f"http://127.0.0.1:{port}", **given)
+    moto_seams.prepare_environment(aws.account, port)
     functions = Functions(aws)
     try:
         _serve(listener, application(aws, functions))
-        print(json.dumps({"endpoint_url": aws.endpoint_url, "account": ACCOUNT, "region": REGION}), flush=True)  # noqa: T201
+        print(json.dumps({"endpoint_url": aws.endpoint_url}), flush=True)  # noqa: T201
         sys.stdin.read()
     finally:
         functions.close()

@@ -1,0 +1,273 @@
+"""`lightship rehearse`: the real CDK command line deploying the real template and zips to an emulated AWS."""
+
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lightship.config import Config, load_config
+from lightship.rehearsal import variants
+from lightship.rehearsal.aws import ACCOUNT, REGION, EmulatedAws
+from lightship.rehearsal.calls import PREDICT, Caller, caller_of, token_of
+from lightship.rehearsal.cdk import Cdk
+from lightship.rehearsal.checks import CheckFailedError, Deployed, check_all, live_version
+from lightship.rehearsal.clients import clients_of, stack_outputs
+from lightship.rehearsal.front.server import ApiFront, front_of
+from lightship.rehearsal.node import cdk_tool
+from lightship.rehearsal.workspace import Workspace, locked_folder, workspace_of
+from lightship_runtime.golden import Agreement, read_golden
+from lightship_runtime.manifest import GOLDEN, Release, read_contract
+
+APPROVED = ("--require-approval", "never")
+REFUSED = {401, 403}
+DEFAULT_TOLERANCE = 1e-6
+
+NOT_PROVEN = (
+    "IAM permissions: every role exists as written, but the emulation lets each of them do anything",
+    "quotas of your account, service limits, and the time that AWS takes",
+    "the minutes of a gradual shift: its steps follow each other at once",
+    "alarms sounding: they exist as configured, but no metric is evaluated here",
+    "schedules firing, e-mail being delivered, DNS and certificates",
+    "Lambda's memory limit, CPU share, arm64 processors, and the start of a real microVM",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was rehearsed, with what came of it."""
+
+    name: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to rehearse: a project, one of its stages, and the release (the locked one unless given)."""
+
+    project: Path
+    stage: str | None = None
+    release: Path | None = None
+
+
+@dataclass
+class Rehearsal:
+    """A deployed stack in an emulated AWS, and the steps that were gone through so far."""
+
+    config: Config
+    aws: EmulatedAws
+    cdk: Cdk
+    workspace: Workspace
+    first: Path
+    scratch: Path
+    say: Callable[[Step], None]
+    steps: list[Step] = field(default_factory=list)
+    front: ApiFront | None = None
+
+    def __post_init__(self) -> None:
+        self.clients = clients_of(self.aws)
+        self.stack = self.config.service
+        self.context = {"stage": self.config.stage} if self.config.stage else {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[list[str]]:
+        """Time a step; the list takes the words for its result."""
+        words: list[str] = []
+        begun = time.perf_counter()
+        yield words
+        done = Step(name, " ".join(words), time.perf_counter() - begun)
+        self.steps.append(done)
+        self.say(done)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return stack_outputs(self.clients, self.stack)
+
+    @property
+    def live(self) -> str:
+        return live_version(self.clients, self.outputs["FunctionName"])
+
+    def bootstrap(self) -> None:
+        with self.step("bootstrap") as words:
+            # Away from the project, whose app needn't be run for this.
+            cdk = replace(self.cdk, project=self.scratch)
+            cdk.must("bootstrap", f"aws://{self.aws.account}/{self.aws.region}")
+            words.append("the CDK's own stack")
+
+    def deploy(self, name: str, folder: Path) -> Release:
+        """Deploy a release with the CDK and read back everything that was configured."""
+        with self.step(name) as words:
+            release = self.workspace.lock(folder)
+            self.cdk.must("deploy", self.stack, *APPROVED, context=self.context)
+            checks = check_all(self._deployed(folder, release))
+            words.append(f"release {release.version}, live version {self.live}, {len(checks)} checks read back")
+        return release
+
+    def call(self) -> None:
+        """Refuse strangers, answer callers, and agree with the golden rows over HTTP."""
+        with self.step("calls") as words:
+            caller, auth = self._caller(), self.config.endpoint.auth
+            if auth != "none":
+                status, _ = caller.send("POST", PREDICT, b"{}", authorised=False)
+                if status not in REFUSED:
+                    raise CheckFailedError(f"A request without {auth} was answered {status}; it has to be refused.")
+                words.append(f"without {auth}: {status};")
+            agreement = self._replay(caller)
+            if not agreement.holds:
+                raise CheckFailedError(f"The endpoint's answers differ from the golden rows: {agreement.worst}")
+            words.append(f"{agreement.rows} golden rows agree within {self._tolerance():g}")
+
+    def update(self, folder: Path) -> None:
+        """Deploy another good release: the alias has to move to a new version."""
+        before = self.live
+        self.deploy("update with a good release", folder)
+        if self.live == before:
+            raise CheckFailedError(f"The alias still points to version {before} after an update.")
+
+    def refuse(self, folder: Path) -> None:
+        """Deploy a release whose predictions differ: the hook has to refuse it, and the alias to stay."""
+        with self.step("update with a release whose predictions differ") as words:
+            before = self.live
+            self.workspace.lock(folder)
+            done = self.cdk.run("deploy", self.stack, *APPROVED, context=self.context)
+            if done.returncode == 0 or self.live != before:
+                raise CheckFailedError(
+                    f"A release with another prediction was deployed: the alias points to version {self.live}."
+                )
+            reason = self._refusal()
+            agreement = self._replay(self._caller())
+            if not agreement.holds:
+                raise CheckFailedError("After the refusal the endpoint doesn't answer as before.")
+            words.append(f"refused, live version stays {before}: {reason}")
+
+    def destroy(self) -> None:
+        """Take the stack down and see that it is gone."""
+        with self.step("destroy") as words:
+            self.cdk.must("destroy", self.stack, "--force", context=self.context)
+            cloudformation = self.clients("cloudformation")
+            names = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
+            if self.stack in names:
+                raise CheckFailedError(f"The stack {self.stack} is still there after `cdk destroy`.")
+            kept = len(self.clients("logs").describe_log_groups()["logGroups"])
+            words.append(f"the stack is gone, {kept} log groups are kept" if kept else "the stack is gone")
+
+    def ready(self) -> dict[str, Any]:
+        """What a script needs to use a rehearsal that is kept."""
+        front = self._front()
+        told: dict[str, Any] = {
+            "endpoint_url": self.aws.endpoint_url,
+            "api_url": front.url,
+            "stack": self.stack,
+            "auth": self.config.endpoint.auth,
+            "account": self.aws.account,
+            "region": self.aws.region,
+            "access_key_id": self.aws.credentials.access_key_id,
+            "secret_access_key": self.aws.credentials.secret_access_key,
+            "outputs": self.outputs,
+        }
+        if self.config.endpoint.auth == "api_key":
+            key = self.clients("apigateway").get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)
+            told["api_key"] = key["value"]
+        if self.config.endpoint.auth == "jwt":
+            told["token"] = token_of(front)
+        return told
+
+    def close(self) -> None:
+        if self.front:
+            self.front.close()
+
+    def _front(self) -> ApiFront:
+        self.front = self.front or front_of(self.clients, self.aws.credentials, self.stack)
+        return self.front
+
+    def _caller(self) -> Caller:
+        return caller_of(self._front(), self.config.endpoint.auth, self.aws, self.clients, self.outputs)
+
+    def _replay(self, caller: Caller) -> Agreement:
+        return caller.replay(read_golden(self.first / GOLDEN), read_contract(self.first), self._tolerance())
+
+    def _tolerance(self) -> float:
+        proof = Release.read(self.first).proof
+        return DEFAULT_TOLERANCE if proof is None else proof.tolerance
+
+    def _deployed(self, folder: Path, release: Release) -> Deployed:
+        template = self.clients("cloudformation").get_template(StackName=self.stack)["TemplateBody"]
+        return Deployed(
+            clients=self.clients,
+            stack=self.stack,
+            outputs=self.outputs,
+            template=template if isinstance(template, dict) else json.loads(template),
+            config=self.config,
+            release=release,
+            release_folder=folder,
+        )
+
+    def _refusal(self) -> str:
+        """Why the last deployment failed, in the hook's words where it spoke."""
+        events = self.clients("cloudformation").describe_stack_events(StackName=self.stack)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        reason = failed[0].get("ResourceStatusReason", "") if failed else ""
+        for group in self.clients("logs").describe_log_groups()["logGroups"]:
+            found = self.clients("logs").filter_log_events(logGroupName=group["logGroupName"])["events"]
+            spoken = [event["message"] for event in found if '"verdict": "refused"' in event["message"]]
+            if spoken:
+                return str(json.loads(spoken[-1])["reason"])
+        return reason
+
+
+@contextmanager
+def rehearsal(plan: Plan, *, say: Callable[[Step], None], log: Callable[[str], None]) -> Iterator[Rehearsal]:
+    """An emulated AWS and a workspace, both gone afterwards. `log` gets the CDK's and the emulator's lines."""
+    config = load_config(plan.project, plan.stage)
+    first = plan.release or locked_folder(plan.project)
+    Release.read(first)
+    tool = cdk_tool(plan.project)
+    account, region = config.deploy.account or ACCOUNT, config.deploy.region or REGION
+    with ExitStack() as stack:
+        workspace = stack.enter_context(workspace_of(plan.project))
+        workspace.lock(first)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lightship-variants-")))
+        aws = stack.enter_context(EmulatedAws.start(account=account, region=region, log=log))
+        cdk = Cdk(tool, aws, workspace.folder, log)
+        running = Rehearsal(config, aws, cdk, workspace, first, scratch, say)
+        stack.callback(running.close)
+        yield running
+
+
+def rehearse(plan: Plan, *, say: Callable[[Step], None], log: Callable[[str], None]) -> list[Step]:
+    """The whole rehearsal. Raises LightshipError at the first thing that isn't as it has to be."""
+    with rehearsal(plan, say=say, log=log) as running:
+        running.bootstrap()
+        running.deploy("first deployment", running.first)
+        running.call()
+        running.update(variants.as_good(running.first, running.scratch / "good"))
+        running.call()
+        classes = read_contract(running.first).output.classes
+        running.refuse(variants.differing(running.first, running.scratch / "differing", classes))
+        running.deploy("rollback to the first release", running.first)
+        running.call()
+        running.destroy()
+        return running.steps
+
+
+def keep(
+    plan: Plan,
+    stop: threading.Event,
+    *,
+    ready: Callable[[dict[str, Any]], None],
+    say: Callable[[Step], None],
+    log: Callable[[str], None],
+) -> list[Step]:
+    """Deploy and call, then leave everything running until `stop` is set. `ready` is called once."""
+    with rehearsal(plan, say=say, log=log) as running:
+        running.bootstrap()
+        running.deploy("first deployment", running.first)
+        running.call()
+        ready(running.ready())
+        stop.wait()
+        return running.steps
