@@ -4,6 +4,8 @@
 
 PYTHON ?= $(shell head -1 .python-version)
 export UV_PROJECT_ENVIRONMENT := .venv
+# jsii frames a Node past its end of life in a page of exclamation marks; `node --version` says the same.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 18,20,22
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 BIN := .venv/bin
 # A uv on the PATH may be a shim that doesn't answer here, so it is asked for its version before it is trusted.

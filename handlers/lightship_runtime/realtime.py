@@ -20,6 +20,10 @@ from lightship_runtime.telemetry import Source
 MODEL_FOLDER = Path(__file__).resolve().parent.parent / "model"
 PING = {"status": "ok"}
 
+# Two threads wait for each other on Lambda's share of a core. Libraries read these when they load.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 
 def open_predictor(folder: Path, stage: str) -> Predictor:
     """Load the packaged model. Raises what the engine raises: a function that can't predict must not start."""

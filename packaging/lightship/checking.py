@@ -13,7 +13,7 @@ from lightship.goldens import make_golden
 from lightship.isolation import run_isolated
 from lightship.loading import LoadedModel, load_model
 from lightship.plan import Plan
-from lightship.study import STUDY_TIMEOUT_S, described_model
+from lightship.study import STUDY_TIMEOUT_S, described_model, quiet_and_single
 from lightship_runtime.contract import Task
 
 
@@ -39,7 +39,7 @@ class Check:
 
 def check(loaded: LoadedModel, sample: pd.DataFrame, task: Task | None, say: Callable[[str], None]) -> Check:
     """Judge every engine in this process. Raises DescriptionError or GoldenError when the sample doesn't fit."""
-    with tempfile.TemporaryDirectory(prefix="lightship-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lightship-check-") as folder, quiet_and_single():
         live, described, original = described_model(loaded, sample, Path(folder), task)
         golden = make_golden(original, described)
         try:

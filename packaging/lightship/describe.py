@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
+from sklearn.utils import get_tags
 
 from lightship.columns import infer_column, json_scalar
 from lightship.samples import sample_layout
@@ -120,13 +120,14 @@ def _output(model: Any, few: Any, task: Task | None) -> Output:
 
 
 def _task(model: Any) -> Task:
-    if is_outlier_detector(model):
+    kind = _estimator_type(model)
+    if kind == "outlier_detector":
         return "outlier"
     if hasattr(model, "classes_") and hasattr(model, "predict"):
         return "multiclass"
-    if is_regressor(model):
+    if kind == "regressor":
         return "regression"
-    if is_clusterer(model):
+    if kind == "clusterer":
         return "clustering"
     if hasattr(model, "predict"):
         return "regression"
@@ -135,6 +136,11 @@ def _task(model: Any) -> Task:
     raise DescriptionError(
         f"{type(model).__name__} has neither `predict` nor `transform`. Give a fitted model that predicts."
     )
+
+
+def _estimator_type(model: Any) -> str | None:
+    """What scikit-learn's tags say; what has none says it by its methods."""
+    return get_tags(model).estimator_type if hasattr(model, "__sklearn_tags__") else None
 
 
 def _classes(model: Any, few: Any, asked: Task | None) -> Output:

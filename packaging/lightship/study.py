@@ -4,12 +4,15 @@ This is the stage that parses foreign bytes and runs the model's own code. From 
 without credentials; what it learns goes to a folder and into a JSON document.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from lightship.candidates import TOLERANCE, Candidate
 from lightship.choose import Choice, choose
@@ -90,6 +93,27 @@ def study(
 ) -> dict[str, Any]:
     """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
+    with quiet_and_single():
+        return _studied(loaded, sample, folder, engine=engine, task=task, say=say)
+
+
+@contextmanager
+def quiet_and_single() -> Iterator[None]:
+    """One thread, as in a function of Lambda's, and no warnings: what libraries remark isn't for the packager."""
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _studied(
+    loaded: LoadedModel,
+    sample: pd.DataFrame,
+    folder: Path,
+    *,
+    engine: str,
+    task: Task | None,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     live, described, original = described_model(loaded, sample, folder, task)
     say("asking the model for its golden rows")
     golden = make_golden(original, described)

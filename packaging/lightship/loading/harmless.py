@@ -1,11 +1,13 @@
 """Types that fitted scikit-learn models hold and that skops doesn't list as trusted by itself.
 
 Each was looked at: making one from its saved state runs no code but its own package's, and reads and writes nothing.
+A partial is only as harmless as the function it holds, which has to be trusted by itself.
 A closed list of names, on purpose: a pattern would trust what a later version adds.
 """
 
 HARMLESS: frozenset[str] = frozenset(
     {
+        "functools.partial",
         "numpy.dtype",
         "numpy.mean",
         "scipy.interpolate._bsplines.BSpline",
@@ -42,5 +44,6 @@ HARMLESS: frozenset[str] = frozenset(
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
+        "sklearn.utils.validation.check_array",
     }
 )
