@@ -28,10 +28,11 @@ MISSING: Mapping[MissingData, cloudwatch.TreatMissingData] = {
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What the alarms look at, and what was promised about it."""
+    """What the alarms look at, and what was promised about it. `options` go behind the commands they name."""
 
     service: str
     stage: str
+    options: str
     function: PredictFunction
     api: ApiMetrics
     notifications: Notifications
@@ -71,14 +72,20 @@ class Alarms(Construct):
 
 def describe(row: AlarmRow, watched: Watched) -> str:
     """What the engineer on call reads in the message: the impact first, and how to undo the last deployment."""
-    stage = f" --stage {watched.stage}"
     text = (
         f"[{row.severity}] {watched.service}: {row.meaning}\nLikely: {row.causes}\nFirst: {row.first_steps}\n"
-        f"State: lightship status{stage}\nUndo the last deployment: lightship rollback{stage}"
+        f"Graphs: {_dashboard_url(watched)}\n"
+        f"State: lightship status{watched.options}\nUndo the last deployment: lightship rollback{watched.options}"
     )
     if len(text) > DESCRIPTION_LIMIT:
         raise ValueError(f"The description of alarm {row.id} has {len(text)} characters; CloudWatch takes 1,024.")
     return text
+
+
+def _dashboard_url(watched: Watched) -> str:
+    # By its name, since the dashboard itself refers to the alarms.
+    region = cdk.Stack.of(watched.function).region
+    return f"https://console.aws.amazon.com/cloudwatch/home?region={region}#dashboards:name={watched.service}"
 
 
 def count_failures(scope: Construct, log_group: logs.ILogGroup) -> logs.MetricFilter:

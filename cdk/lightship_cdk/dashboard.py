@@ -27,7 +27,9 @@ def create_dashboard(
     scope: Construct, watched: Watched, alarms: Sequence[cloudwatch.IAlarm], comparison: Comparison | None = None
 ) -> cloudwatch.Dashboard:
     """A dashboard with the alarms' states above the graphs."""
-    dashboard = cloudwatch.Dashboard(scope, "Dashboard", default_interval=cdk.Duration.hours(3))
+    dashboard = cloudwatch.Dashboard(
+        scope, "Dashboard", dashboard_name=watched.service, default_interval=cdk.Duration.hours(3)
+    )
     dashboard.add_widgets(cloudwatch.AlarmStatusWidget(title=watched.service, alarms=list(alarms), width=GRID))
     graphs = [_graph(title, [metric(ref, MINUTE, watched) for ref in refs]) for title, refs in GRAPHS]
     if comparison:

@@ -44,13 +44,13 @@ class ModelService(Construct):
         if not settings.allow_unproven:
             release.refuse_unproven()
         self.release = release
-        self.name = name or f"{release.manifest.name}-{settings.stage}"
+        self.name = name or f"{release.manifest.name}-{settings.stage_name}"
         self.custody = create_custody(self, settings.custody)
         self.predict = PredictFunction(
             self,
             "Predict",
             release=release,
-            stage=settings.stage,
+            stage=settings.stage_name,
             custody=self.custody,
             settings=settings.function,
             sampled_share=settings.comparison.share,
@@ -84,7 +84,7 @@ class ModelService(Construct):
             self,
             "Comparison",
             live=self.predict,
-            stage=settings.stage,
+            stage=settings.stage_name,
             custody=self.custody,
             settings=comparison,
             shadow=shadow,
@@ -100,7 +100,7 @@ class ModelService(Construct):
             self,
             "Shadow",
             release=release,
-            stage=f"{settings.stage}-shadow",
+            stage=f"{settings.stage_name}-shadow",
             custody=self.custody,
             settings=function,
             network=settings.network,
@@ -110,7 +110,8 @@ class ModelService(Construct):
         comparison = self.comparison
         watched = Watched(
             service=self.name,
-            stage=settings.stage,
+            stage=settings.stage_name,
+            options=f" --stage {settings.stage}" if settings.stage else "",
             function=self.predict,
             api=self.endpoint.metrics,
             notifications=self.notifications,
@@ -139,6 +140,6 @@ class ModelService(Construct):
         if settings.permissions_boundary_arn:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary_arn)
             iam.PermissionsBoundary.of(self).apply(boundary)
-        tags = {"lightship:model": self.release.manifest.name, "lightship:stage": settings.stage, **settings.tags}
+        tags = {"lightship:model": self.release.manifest.name, "lightship:stage": settings.stage_name, **settings.tags}
         for key, value in tags.items():
             cdk.Tags.of(self).add(key, value)

@@ -21,6 +21,9 @@ type Shift = Literal[
 type QuotaPeriod = Literal["DAY", "WEEK", "MONTH"]
 
 
+UNSTAGED = "live"
+
+
 class SettingsError(LightshipError):
     """Two settings exclude each other, or one lacks another that it needs."""
 
@@ -167,9 +170,9 @@ class CustodySettings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Everything about one deployed model. `stage` names the environment in telemetry and alarms."""
+    """Everything about one deployed model. `stage` is the one of lightship.toml, if it has stages."""
 
-    stage: str = "live"
+    stage: str | None = None
     allow_unproven: bool = False
     function: FunctionSettings = field(default_factory=FunctionSettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
@@ -182,6 +185,11 @@ class ServiceSettings:
     permissions_boundary_arn: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def stage_name(self) -> str:
+        """The stage as telemetry and tags have it."""
+        return self.stage or UNSTAGED
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The settings that a parsed lightship.toml asks for, given as nested dictionaries of its keys."""
@@ -189,7 +197,7 @@ class ServiceSettings:
         jwt, domain, vpc = endpoint["jwt"], endpoint["domain"], deploy["vpc"]
         compare, shadow = endpoint["compare"], endpoint["compare"]["shadow"]
         return cls(
-            stage=config["stage"] or cls().stage,
+            stage=config["stage"],
             allow_unproven=config["allow_unproven"],
             function=FunctionSettings(
                 memory_mb=endpoint["memory"],

@@ -32,8 +32,11 @@ def test_an_alarm_is_its_row(closed: Any, row: AlarmRow) -> None:
     assert made["AlarmActions"] == made["OKActions"]
     (action,) = made["AlarmActions"]
     assert ("Pages" if row.severity == "page" else "Tickets") in action["Ref"]
-    description = made["AlarmDescription"]
-    for text in (row.meaning, row.causes, row.first_steps, "lightship rollback --stage live"):
+    description = "".join(
+        each if isinstance(each, str) else "eu-central-1" for each in made["AlarmDescription"]["Fn::Join"][1]
+    )
+    assert description.endswith("lightship rollback")
+    for text in (row.meaning, row.causes, row.first_steps, "region=eu-central-1#dashboards:name=flights\n"):
         assert text in description
     assert len(description) <= 1024
     assert row.datapoints <= row.periods

@@ -111,6 +111,11 @@ def test_the_function_is_what_was_asked_for(rich: Any) -> None:
     assert {"Key": "team", "Value": "planes"} in function["Tags"]
 
 
+def test_alarms_name_the_command_for_their_stage(rich: Any) -> None:
+    for alarm in rich.of_type("AWS::CloudWatch::Alarm").values():
+        assert "lightship rollback --stage prod" in str(alarm["Properties"]["AlarmDescription"])
+
+
 def test_browsers_of_one_origin_may_call(rich: Any) -> None:
     cors = rich.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
     assert cors["AllowOrigins"] == ["https://app.example.com"]

@@ -1,5 +1,6 @@
 """lightship.toml: what is read, what is refused, and what the refusal says."""
 
+import tomllib
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,12 @@ def test_a_whole_number_may_stand_for_a_number() -> None:
     config: Config = parse_config({"monitoring": {"latency_ms": 200}}, folder=FOLDER)
     assert config.monitoring.latency_ms == 200.0
     assert isinstance(config.monitoring.latency_ms, float)
+
+
+def test_what_the_documentation_shows_is_read_and_its_defaults_are_the_defaults() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
+    defaults, given = (tomllib.loads(block.partition("```")[0]) for block in text.split("```toml\n")[1:])
+    assert parse_config(defaults, folder=FOLDER) == parse_config({}, folder=FOLDER)
+    config = parse_config(given, folder=FOLDER, stage="prod")
+    assert config.endpoint.memory == 4096
+    assert config.endpoint.throttle.burst == 100
