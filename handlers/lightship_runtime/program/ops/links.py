@@ -8,6 +8,7 @@ from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Floats, Sparse, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.columns import single
+from lightship_runtime.program.ops.elementwise import MORE_FUNCTIONS
 
 _INFINITY = float("inf")
 _NAN = float("nan")
@@ -84,6 +85,7 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
     "sqrt": _sqrt,
     "square": _square,
     "third_softsign": _third_softsign,
+    **MORE_FUNCTIONS,
 }
 """Element-wise functions by NumPy's name (expit by SciPy's), with IEEE 754's answers outside their domain."""
 
@@ -136,8 +138,10 @@ def softmax_array(_: Node) -> Step:
     return step
 
 
-def complement_pure(_: Node) -> Step:
-    """dense of width 1, the probability p of the second class -> dense of width 2, (1 - p, p)."""
+def complement_pure(node: Node) -> Step:
+    """dense of width 1, the probability p of the second class -> dense of width 2, (1 - p, p); `single`: in float32."""
+    if node.param("single", bool, False):
+        return lambda row: single([1 - row[0], row[0]])
     return lambda row: [1 - row[0], row[0]]
 
 

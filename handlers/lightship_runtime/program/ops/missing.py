@@ -1,12 +1,15 @@
 """Missing numbers: filling them in, and columns that say where they were."""
 
+from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-from lightship_runtime.program.format import Node
+from lightship_runtime.program.format import Node, RefusedRowsError
 from lightship_runtime.program.numerics import Array, Floats, Raw, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.values import absent, plain
+
+_REFUSAL = "a column is missing that was never missing when it was fitted"
 
 
 def fill_pure(node: Node) -> Step:
@@ -30,26 +33,48 @@ def fill_array(node: Node) -> Step:
 
 
 def indicate_pure(node: Node) -> Step:
-    """raw or dense -> dense: 1 where the columns `columns` are `marker` (null: NaN or None), else 0."""
-    columns = node.positions("columns", node.inputs[0].width)
+    """raw or dense -> dense: 1 where the columns `columns` are `marker` (null: NaN or None), else 0.
+
+    Where one of the columns `refused` is missing the row is refused.
+    """
+    columns, refused = _columns(node)
     marker = node.params.get("marker")
-    if marker is None:
-        return lambda row: [1.0 if absent(row[i]) else 0.0 for i in columns]
-    return lambda row: [1.0 if row[i] == marker else 0.0 for i in columns]
+
+    def missing(value: Any) -> bool:
+        return absent(value) if marker is None else value == marker
+
+    def step(row: Sequence[Any]) -> list[float]:
+        if refused and any(missing(row[i]) for i in refused):
+            raise RefusedRowsError(_REFUSAL)
+        return [1.0 if missing(row[i]) else 0.0 for i in columns]
+
+    return step
+
+
+def _columns(node: Node) -> tuple[list[int], list[int]]:
+    width = node.inputs[0].width
+    return node.positions("columns", width), node.positions("refused", width) if "refused" in node.params else []
 
 
 def indicate_array(node: Node) -> Step:
-    columns = node.positions("columns", node.inputs[0].width)
+    columns, refused = _columns(node)
     marker = node.params.get("marker")
 
-    def of_dense(dense: Floats) -> Array:
-        chosen = dense[:, columns]
+    def of_dense(dense: Floats, places: list[int]) -> Array:
+        chosen = dense[:, places]
         return (np.isnan(chosen) if marker is None else chosen == marker).astype(np.float64)
 
-    def of_raw(raw: Raw) -> Array:
-        return np.array([_where(plain(raw[i]), marker) for i in columns], dtype=np.float64).T.reshape(-1, len(columns))
+    def of_raw(raw: Raw, places: list[int]) -> Array:
+        return np.array([_where(plain(raw[i]), marker) for i in places], dtype=np.float64).T.reshape(-1, len(places))
 
-    return of_dense if node.inputs[0].kind == "dense" else of_raw
+    flags = of_dense if node.inputs[0].kind == "dense" else of_raw
+
+    def step(value: Any) -> Array:
+        if refused and (rows := np.flatnonzero(flags(value, refused).any(axis=1))).size:
+            raise RefusedRowsError(_REFUSAL, rows.tolist())
+        return flags(value, columns)
+
+    return step
 
 
 def _where(values: list[Any], marker: Any) -> list[bool]:

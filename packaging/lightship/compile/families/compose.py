@@ -1,4 +1,4 @@
-"""Pipelines and column transformers: nothing of their own, only the order of what they hold."""
+"""Pipelines, column transformers and unions: nothing of their own, only the order of what they hold."""
 
 from typing import Any
 
@@ -62,3 +62,26 @@ class ColumnTransformerLowering(Lowering):
         if not parts:
             raise UnsupportedModelError(model, "it leaves no column")
         return c.concat(parts, stored_sparse=bool(model.sparse_output_))
+
+
+@lowers(
+    "sklearn.pipeline.FeatureUnion",
+    params="transformer_list n_jobs transformer_weights verbose verbose_feature_names_out",
+)
+class FeatureUnionLowering(Lowering):
+    """Every transformer gets the same columns; the results stand side by side."""
+
+    def transform(self, c: Context, model: Any, x: Value) -> Value:
+        parts = []
+        weights = model.transformer_weights or {}
+        for name, transformer in model.transformer_list:
+            if isinstance(transformer, str) and transformer == "drop":
+                continue
+            part = transformed(c, transformer, x)
+            if weights.get(name) is not None:
+                part = c.with_constant("multiply", part if part.kind == "sparse" else c.floats(part), weights[name])
+            if part.width:
+                parts.append(part)
+        if not parts:
+            raise UnsupportedModelError(model, "it leaves no column")
+        return c.concat(parts)
