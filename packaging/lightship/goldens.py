@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lightship.describe import Described, unseen_category
+from lightship.jumps import jump_rows
 from lightship_runtime.contract import Column, Contract
 from lightship_runtime.engine import Engine, Outputs
 from lightship_runtime.errors import LightshipError
@@ -33,7 +34,8 @@ def make_golden(engine: Engine, described: Described, *, most: int = MAX_SAMPLED
         raise GoldenError("The sample has no row of finite values. Give a sample of rows as the model will see them.")
     chosen = [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(most, len(usable))).astype(int))]
     sampled = list(zip(*described.at(chosen), strict=True))
-    edges = list(dict.fromkeys(_edges(described.contract, sampled[:: max(1, len(sampled) // EDGE_BASES)][:EDGE_BASES])))
+    bases = sampled[:: max(1, len(sampled) // EDGE_BASES)][:EDGE_BASES]
+    edges = list(dict.fromkeys([*_edges(described.contract, bases), *_jumps(engine, described.contract, bases)]))
     try:
         answers = ask(engine, sampled, sampled=len(sampled))
     except Exception as error:
@@ -80,6 +82,14 @@ def _fits_float32(value: Any) -> bool:
 
 def _finite_row(columns: list[list[Any]], row: int) -> bool:
     return all(not isinstance(each[row], float) or math.isfinite(each[row]) for each in columns)
+
+
+def _jumps(engine: Engine, contract: Contract, bases: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows on both sides of the model's own thresholds. A model that refuses a row on the way has none."""
+    try:
+        return [row for base in bases for row in jump_rows(engine, contract, base)]
+    except Exception:  # noqa: BLE001 - any model may raise anything; these rows are extra
+        return []
 
 
 def _edges(contract: Contract, bases: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
