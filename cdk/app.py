@@ -1,4 +1,4 @@
-"""Composes lightship.toml and the locked release. `-c stage=NAME` takes one stage, `-c release=FOLDER` its release."""
+"""Composes lightship.toml and the locked release; docs/deploying.md lists what `-c` takes."""
 
 import sys
 from dataclasses import asdict
@@ -13,10 +13,10 @@ from lightship_runtime.errors import LightshipError
 
 def main(project: Path) -> None:
     app = cdk.App()
-    stage, folder = app.node.try_get_context("stage"), app.node.try_get_context("release")
+    stage, folder, lock = (app.node.try_get_context(key) for key in ("stage", "release", "lock"))
     for name in [stage] if stage else load_config(project).stages or [None]:
         config = load_config(project, name)
-        release = locked_release(project, folder=folder)
+        release = locked_release(project, folder=folder, lock=lock)
         LightshipStack.from_config(app, config.service, asdict(config), release)
     synthesise(app)
 

@@ -54,7 +54,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             row.id,
-            alarm_name=f"{watched.service}-{row.title}",
+            alarm_name=_name(row, watched),
             alarm_description=describe(row, watched),
             metric=_measure(row, watched),
             threshold=_threshold(row.threshold, watched),
@@ -68,6 +68,13 @@ class Alarms(Construct):
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
         return alarm
+
+
+def _name(row: AlarmRow, watched: Watched) -> str:
+    """An alarm keeps its state when it is changed, and CodeDeploy starts nothing under one that sounds. So each
+    version has rollback alarms of its own name: what sounds for the old one doesn't forbid its repair."""
+    name = f"{watched.service}-{row.title}"
+    return f"{name}-v{watched.function.version.version}" if row.rolls_back else name
 
 
 def describe(row: AlarmRow, watched: Watched) -> str:

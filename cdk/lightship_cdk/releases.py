@@ -56,21 +56,23 @@ class PackagedRelease:
             )
 
 
-def locked_release(project: Path, *, folder: str | None = None) -> PackagedRelease:
+def locked_release(project: Path, *, folder: str | None = None, lock: str | None = None) -> PackagedRelease:
     """The release that the project's lightship.lock names, from `folder` or else from dist/<name>/<version>.
+
+    `lock` is another lock file, such as an earlier one, for going back.
 
     Raises NoReleaseError when there is no lock or no folder, RefusedReleaseError when the folder holds another
     release than the locked one.
     """
-    lock_file = project / LOCK
+    lock_file = project / (lock or LOCK)
     if not lock_file.is_file():
         raise NoReleaseError(
-            f"There is no {LOCK} in {project}, so nothing was packaged here yet. Run `lightship package` "
-            "(or `make demo` in Lightship's own repository), then try again."
+            f"There is no {lock_file.name} in {lock_file.parent}, so nothing was packaged here yet. "
+            "Run `lightship package` (or `make demo` in Lightship's own repository), then try again."
         )
-    lock = load_document(lock_file.read_bytes(), what=LOCK, schema=LOCK_SCHEMA)
+    document = load_document(lock_file.read_bytes(), what=LOCK, schema=LOCK_SCHEMA)
     try:
-        name, version, digest = str(lock["name"]), str(lock["version"]), str(lock["digest"])
+        name, version, digest = str(document["name"]), str(document["version"]), str(document["digest"])
     except KeyError as error:
         raise RefusedReleaseError(f"{LOCK} lacks {error}. Run `lightship package` to write it anew.") from error
     place = project / folder if folder else project / RELEASES / name / version

@@ -1,6 +1,7 @@
 """The stack at the root: one model and stage, and what a caller needs to know about it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from constructs import Construct
 
 from lightship_cdk.releases import PackagedRelease
 from lightship_cdk.rest_endpoint import RestEndpoint
+from lightship_cdk.rollout import SHIFTS
 from lightship_cdk.service import ModelService
-from lightship_cdk.settings import ServiceSettings
+from lightship_cdk.settings import ServiceSettings, SettingsError
 
 
 class LightshipStack(cdk.Stack):
@@ -37,7 +39,18 @@ class LightshipStack(cdk.Stack):
         """The stack that one stage of a parsed lightship.toml asks for."""
         deploy = config["deploy"]
         env = cdk.Environment(account=deploy["account"], region=deploy["region"])
-        return cls(app, name, release=release, settings=ServiceSettings.from_config(config), env=env)
+        settings = with_shift(ServiceSettings.from_config(config), app.node.try_get_context("shift"))
+        return cls(app, name, release=release, settings=settings, env=env)
+
+
+def with_shift(settings: ServiceSettings, name: str | None) -> ServiceSettings:
+    """The settings with another shift, if one is named: a rollback takes no detour. Raises SettingsError."""
+    if name is None:
+        return settings
+    named = [shift for shift in SHIFTS if shift == name]
+    if not named:
+        raise SettingsError(f"There is no shift {name!r}; name one of {', '.join(SHIFTS)}.")
+    return replace(settings, rollout=replace(settings.rollout, shift=named[0]))
 
 
 def _outputs(service: ModelService) -> dict[str, str]:

@@ -10,11 +10,17 @@ from lightship_cdk.alarms import FAILED_BY_VERSION
 BY_DEFAULT = (*SERVICE_ALARMS, *ROLLBACK_ALARMS)
 
 
+def name_of(resource: dict[str, Any]) -> str:
+    """An alarm's name, without the version that a rollback alarm has behind it."""
+    name = resource["Properties"]["AlarmName"]
+    return name if isinstance(name, str) else name["Fn::Join"][1][0].removesuffix("-v")  # type: ignore[no-any-return]
+
+
 def alarm(stack: Any, title: str) -> dict[str, Any]:
     (found,) = [
         each["Properties"]
         for each in stack.of_type("AWS::CloudWatch::Alarm").values()
-        if each["Properties"]["AlarmName"] == f"flights-{title}"
+        if name_of(each) == f"flights-{title}"
     ]
     return found
 

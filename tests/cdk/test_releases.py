@@ -55,6 +55,17 @@ def test_a_release_may_lie_in_another_folder(project: Path) -> None:
     assert locked_release(project, folder="fetched").folder == project / "fetched"
 
 
+def test_an_earlier_lock_names_an_earlier_release(project: Path, make_release: MakeRelease) -> None:
+    first = locked_release(project)
+    (project / "lightship.lock").rename(project / "earlier.lock")
+    other = PackagedRelease.open(
+        make_release(project / "other", handler_source="def handler(event, context): return 1")
+    )
+    lock(project, other)
+    assert locked_release(project, lock="earlier.lock") == first
+    assert locked_release(project, folder="other") == other
+
+
 def test_another_release_in_the_locked_ones_place_is_refused(project: Path, make_release: MakeRelease) -> None:
     """A whole folder may be exchanged, with digests that agree among themselves."""
     folder = locked_release(project).folder

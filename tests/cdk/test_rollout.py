@@ -10,6 +10,8 @@ import pytest
 from lightship_cdk.alarm_table import ALARMS, DISAGREEMENT_ALARM, ROLLBACK_ALARMS
 from lightship_cdk.rollout import MAX_ALARMS
 from lightship_cdk.runtime_code import COMPARE, HOOK, RuntimeCode
+from lightship_cdk.settings import ServiceSettings, SettingsError
+from lightship_cdk.stack import with_shift
 
 
 def resource(stack: Any, kind: str, part: str = "") -> tuple[str, dict[str, Any]]:
@@ -44,6 +46,23 @@ def test_the_alarms_that_undo_a_shift_watch_the_new_version_alone(closed: Any) -
         assert "ExecutedVersion" in text
         assert version_id in text
         assert "ApiId" not in text
+
+
+def test_an_alarm_that_sounds_for_the_old_version_doesnt_forbid_its_repair(closed: Any) -> None:
+    """A changed alarm keeps its state, so every version has its own by name, under a logical id that stays."""
+    version_id, _ = resource(closed, "AWS::Lambda::Version")
+    name = resource(closed, "AWS::CloudWatch::Alarm", "NewVersionErrors")[1]["Properties"]["AlarmName"]
+    assert {"Fn::GetAtt": [version_id, "Version"]} in name["Fn::Join"][1]
+
+
+@pytest.mark.parametrize(("name", "shift"), [(None, "Canary10Percent5Minutes"), ("AllAtOnce", "AllAtOnce")])
+def test_a_rollback_may_take_no_detour(name: str | None, shift: str) -> None:
+    assert with_shift(ServiceSettings(), name).rollout.shift == shift
+
+
+def test_an_unknown_shift_lists_the_known() -> None:
+    with pytest.raises(SettingsError, match="no shift 'Canary'; name one of AllAtOnce"):
+        with_shift(ServiceSettings(), "Canary")
 
 
 def test_rollback_alarms_can_sound_within_the_shortest_shift() -> None:
