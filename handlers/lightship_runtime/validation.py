@@ -19,7 +19,7 @@ class Validator:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._checks = tuple((column.name, column.nullable, _check_for(column), column) for column in contract.columns)
+        self._checks = tuple((column.name, column.nullable, check_for(column), column) for column in contract.columns)
 
     def columns(self, instances: object) -> Columns:
         """One list a contract column, None for missing.
@@ -118,7 +118,7 @@ def expectation(column: Column) -> str:
             return "a string"
 
 
-def _check_for(column: Column) -> Callable[[Any], Any]:
+def check_for(column: Column) -> Callable[[Any], Any]:
     check = _type_check_for(column)
     if not column.closed:
         return check
