@@ -10,7 +10,7 @@ from pathlib import Path
 
 import lightship_runtime
 from lightship import lending, slimming
-from lightship.bytecode import KEEP_SOURCE, compile_tree
+from lightship.bytecode import KEEP_DOCSTRINGS, KEEP_SOURCE, compile_tree
 from lightship.cache import cache_root, make_once
 from lightship.candidates import Candidate
 from lightship.lambda_host import python_for
@@ -117,7 +117,7 @@ def _libraries(lock: str, target: Target, host: bool) -> Path:
     """The locked wheels, slimmed and compiled: made once for each lock, target and set of rules."""
     key = hashlib.sha256(
         json.dumps(
-            [lock, asdict(target), host, [str(rule) for rule in slimming.RULES], KEEP_SOURCE, str(LENDERS)]
+            [lock, asdict(target), host, list(map(str, slimming.RULES)), KEEP_SOURCE, KEEP_DOCSTRINGS, str(LENDERS)]
         ).encode()
     ).hexdigest()
     python = python_for(target.python)

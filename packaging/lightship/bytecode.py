@@ -12,6 +12,8 @@ from lightship_runtime.errors import LightshipError
 
 # Modules that read their own source when they run.
 KEEP_SOURCE = ("anyio/_core/_eventloop.py", "anyio/_core/_sockets.py")
+# Packages that take their own docstrings apart when they are imported.
+KEEP_DOCSTRINGS = ("lightgbm",)
 
 
 class BytecodeError(LightshipError):
@@ -19,11 +21,14 @@ class BytecodeError(LightshipError):
 
 
 def compile_tree(root: Path, python: Path) -> None:
-    """Replace each module under `root` by its bytecode beside it, without docstrings and assertions.
+    """Replace each module under `root` by its bytecode beside it, without assertions, and without docstrings but for
+    KEEP_DOCSTRINGS.
 
     Raises BytecodeError, naming the module.
     """
-    done = subprocess.run([python, "-I", "-S", "-c", _PROGRAM, str(root)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-I", "-S", "-c", _PROGRAM, str(root), *KEEP_DOCSTRINGS], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise BytecodeError(
             f"A module doesn't compile for {python}: {done.stderr.strip()[-500:]} "
@@ -41,6 +46,7 @@ import os, py_compile, sys
 from pathlib import Path
 
 root = Path(sys.argv[1])
+documented = sys.argv[2:]
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
 running = {}
 
@@ -58,7 +64,8 @@ for path in sorted(root.rglob("*.py")):
         status = 1
         try:
             name = path.relative_to(root).as_posix()
-            py_compile.compile(str(path), str(path) + "c", name, True, 2, invalidation_mode=mode)
+            level = 1 if name.split("/")[0] in documented else 2
+            py_compile.compile(str(path), str(path) + "c", name, True, level, invalidation_mode=mode)
             status = 0
         except BaseException as error:
             sys.stderr.write(f"{error}\\n")
