@@ -90,6 +90,7 @@ class Agreement:
 
     rows: int
     max_abs_diff: float
+    max_rel_diff: float
     label_flips: int
     ties: int
     beyond: int
@@ -114,7 +115,7 @@ def compare(golden: Golden, contract: Contract, found: Golden, tolerance: float)
     labelled = contract.output.task not in ("regression", "transform")
     worst: list[Difference] = []
     flips = ties = beyond = 0
-    largest = 0.0
+    largest = relative = 0.0
     for row, (expected, got) in enumerate(zip(golden.predictions, found.predictions, strict=True)):
         difference, excess = 0.0, 0.0
         if labelled and expected != got:
@@ -126,13 +127,15 @@ def compare(golden: Golden, contract: Contract, found: Golden, tolerance: float)
         for a, b in _pairs(golden, found, row, labelled):
             apart = _apart(a, b)
             difference = max(difference, apart)
+            relative = max(relative, apart / (1 + abs(b or 0.0)))
             excess = max(excess, apart - tolerance * (1 + abs(b or 0.0)))
-        largest = max(largest, difference)
+        if row < golden.sampled:
+            largest = max(largest, difference)
         if excess > 0:
             beyond += 1
             worst.append(Difference(row, *_shown(golden, found, row), difference))
     worst.sort(key=lambda each: -each.difference)
-    return Agreement(len(golden.rows), largest, flips, ties, beyond, tuple(worst[:WORST]))
+    return Agreement(len(golden.rows), largest, relative, flips, ties, beyond, tuple(worst[:WORST]))
 
 
 def _pairs(golden: Golden, found: Golden, row: int, labelled: bool) -> Iterator[tuple[Any, Any]]:

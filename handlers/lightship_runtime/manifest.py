@@ -55,8 +55,9 @@ class Engines:
 class Proof:
     """What booting the very zip showed. Times in milliseconds, memory in MB (10^6 bytes).
 
-    `max_abs_diff` is the largest absolute difference to the model over `rows` golden rows; `label_flips` are labels
-    that differ without being a tie, `ties` those whose two best classes lay within `tolerance`.
+    `max_abs_diff` is the largest |zip - model| over the rows of the sample, `max_rel_diff` the largest
+    |zip - model| / (1 + |model|) over all `rows` golden rows, those beyond the sample's range included; `label_flips`
+    are labels that differ without being a tie, `ties` those whose two best classes lay within `tolerance`.
     """
 
     grade: Grade
@@ -70,6 +71,7 @@ class Proof:
     p50_ms: float
     p99_ms: float
     peak_rss_mb: float
+    max_rel_diff: float = 0.0
 
 
 @dataclass(frozen=True)

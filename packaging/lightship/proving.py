@@ -72,6 +72,7 @@ def prove(
         rows=agreement.rows,
         tolerance=tolerance,
         max_abs_diff=agreement.max_abs_diff,
+        max_rel_diff=agreement.max_rel_diff,
         label_flips=agreement.label_flips,
         ties=agreement.ties,
         init_ms=measured.init_ms,

@@ -48,6 +48,15 @@ def test_a_probability_beyond_the_tolerance_is_found() -> None:
     assert compare(expected, BINARY, found, 1e-5).holds
 
 
+def test_the_absolute_difference_is_of_the_sample_and_the_relative_of_all_rows() -> None:
+    expected = golden([1.0, 1e16])
+    sampled = Golden(expected.rows, expected.predictions, None, None, 1)
+    agreement = compare(sampled, REGRESSION, golden([1.0, 1e16 + 4]), 1e-9)
+    assert agreement.holds
+    assert agreement.max_abs_diff == 0
+    assert agreement.max_rel_diff == pytest.approx(4e-16)
+
+
 @settings(derandomize=True, max_examples=200)
 @given(st.floats(-1e12, 1e12), st.floats(0, 1e-6))
 def test_equality_is_relative_to_large_values_and_absolute_to_small(value: float, tolerance: float) -> None:
