@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk.assertions import Template
 from cfnlint.api import lint
 from cfnlint.core import get_rules
 
@@ -266,3 +267,20 @@ def test_every_key_of_lightship_toml_that_shapes_the_stack_reaches_it() -> None:
         if each == (plain[part][name] if name else plain[part])
     ]
     assert same == ["function.provisioned_concurrency", "endpoint.waf"]
+
+
+def test_several_models_share_an_app_and_a_stack(
+    release_folder: Path, make_release: Callable[..., Path], tmp_path: Path
+) -> None:
+    import aws_cdk as cdk
+
+    from lightship_cdk import ModelService
+
+    other = make_release(tmp_path / "other", name="trains")
+    stack = cdk.Stack(cdk.App(outdir=str(tmp_path / "out")), "Travel")
+    ModelService(stack, "Flights", release=release_folder)
+    ModelService(stack, "Trains", release=other, settings=ServiceSettings(stage="dev"))
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::Lambda::Alias", 2)
+    dashboards = template.find_resources("AWS::CloudWatch::Dashboard").values()
+    assert {each["Properties"]["DashboardName"] for each in dashboards} == {"flights-live", "trains-dev"}
