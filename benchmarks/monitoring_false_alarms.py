@@ -110,9 +110,7 @@ def wobble(windows: int) -> None:
         reference = frame(draws, random, BASELINE_ROWS)
         baseline = make_baseline(reference)
         spread = reference.std()
-        moved = (
-            frame(draws, random, 10_000) + spread * random.normal(0, 0.1, COLUMNS) for _ in range(windows)
-        )
+        moved = (frame(draws, random, 10_000) + spread * random.normal(0, 0.1, COLUMNS) for _ in range(windows))
         hit, flags, total = flagged_windows(baseline, moved)
         print(f"| {name} | {hit / total:.3f} | {flags / total / COLUMNS:.4f} |")
 
@@ -190,7 +188,8 @@ def power(windows: int) -> None:
 
 def accuracy(windows: int) -> None:
     print("\nAccuracy alarm at 200 labels: false alarms, and a drop of 10 points found")
-    print("| accuracy | baseline rows | false alarms | at 1,000 | found | at 500 | at 1,000 |\n|---|---|---|---|---|---|---|")
+    print("| accuracy | baseline rows | false alarms | at 1,000 labels | found | at 500 | at 1,000 |")
+    print("|---|---|---|---|---|---|---|")
     random = np.random.default_rng(4)
 
     def outputs(rows: int, right: float) -> pd.DataFrame:
@@ -208,8 +207,10 @@ def accuracy(windows: int) -> None:
 
     for level in (0.95, 0.9, 0.85, 0.8, 0.7):
         for rows in (2_000, BASELINE_ROWS):
-            found = [alarms(level, rows, labels, drop) for labels, drop in
-                     ((200, 0), (1_000, 0), (200, 0.1), (500, 0.1), (1_000, 0.1))]
+            found = [
+                alarms(level, rows, labels, drop)
+                for labels, drop in ((200, 0), (1_000, 0), (200, 0.1), (500, 0.1), (1_000, 0.1))
+            ]
             print(f"| {level} | {rows:,} | " + " | ".join(f"{share:.4f}" for share in found) + " |")
 
 

@@ -177,6 +177,7 @@ def _outputs(document: Mapping[str, Any]) -> Outputs:
         positive=document.get("positive"),
         tracks=tuple(_track(track) for track in document.get("tracks", ())),
         calibration=tuple(Calibration(**{"edges": (), **_tuples(entry)}) for entry in document.get("calibration", ())),
+        names=dict(document.get("names", {})),
     )
 
 

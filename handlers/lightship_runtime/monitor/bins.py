@@ -27,7 +27,7 @@ BELOW, FAR_BELOW, ABOVE, FAR_ABOVE = "b", "f", "a", "z"
 """Outside the range seen; far is more than 0.35 standard deviations outside it."""
 
 FAR_DEVIATIONS = 0.35
-LONGEST_KEY = 40
+LONGEST_KEY = 32
 _TOKEN = re.compile(r"\w+")
 
 type Coder = Callable[[Any], str]
@@ -105,12 +105,12 @@ def category_key(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     text = str(value)
-    return text if len(text) <= LONGEST_KEY else f"{text[: LONGEST_KEY - 10]}~{digest(text)}"
+    return text if len(text) <= LONGEST_KEY else f"{text[: LONGEST_KEY - 7]}~{digest(text)}"
 
 
 def digest(text: str) -> str:
-    """Eight hexadecimal characters that tell values apart without keeping them."""
-    return f"{crc32(text.encode(errors='surrogatepass')):08x}"
+    """Six hexadecimal characters that tell values apart without keeping them."""
+    return f"{crc32(text.encode(errors='surrogatepass')) & 0xFFFFFF:06x}"
 
 
 def _category_coder(track: Track) -> Coder:

@@ -26,6 +26,8 @@ SHARE_WARN, SHARE_HIGH = 0.04, 0.10
 """Gates of missing, invalid, unseen and far values: from none to 1.0% and to 2.5% of the rows, or from 5% to 10.3%."""
 MOVED_ON = 0.9
 """A date column with this share of values after the last baseline date follows the calendar, and isn't judged."""
+CALENDAR = "calendar"
+"""The measure of such a date column."""
 _LEVELS: tuple[Level, ...] = ("none", "warn", "high")
 
 
@@ -122,9 +124,10 @@ def column_components(column: ColumnBaseline, now: Sequence[CodeCounts]) -> list
             found = compare_shares(a, rows, b, then_rows)
             gates = (SHARE_WARN, SHARE_HIGH)
             components.append(Component(measure, found.effect, found.p_value, gates, b / then_rows, a / rows))
-    if not (column.kind == "datetime" and moved_on(current)):
-        for track, counts in zip(column.tracks, now, strict=True):
-            components += _body(track, counts)
+    if column.kind == "datetime" and moved_on(current):
+        return [*components, Component(CALENDAR, 0.0, 1.0, (WARN, HIGH))]
+    for track, counts in zip(column.tracks, now, strict=True):
+        components += _body(track, counts)
     return components
 
 
@@ -168,6 +171,10 @@ def discovery_threshold(p_values: Sequence[float], rate: float) -> float:
     return threshold
 
 
+def _judges_values(part: Component) -> bool:
+    return part.measure == CALENDAR or part.measure.startswith("distribution")
+
+
 def _drift(parts: tuple[Component, ...], p_value: float, significant: bool, rows: int) -> Drift:
     real = [part for part in parts if part.p_value * len(parts) <= FALSE_DISCOVERY_RATE]
     worst = max(real or parts, key=lambda part: part.ratio, default=None)
@@ -175,8 +182,8 @@ def _drift(parts: tuple[Component, ...], p_value: float, significant: bool, rows
     if worst is None:
         return Drift("insufficient", 0.0, 1.0, "distribution", 0.0, rows, ())
     level: Level = "none"
-    if rows < LEAST_ROWS or (len(parts) == 0):
-        level = "insufficient"
-    elif significant and real:
+    if rows >= LEAST_ROWS and significant and real:
         level = _LEVELS[sum(worst.effect >= gate for gate in worst.gates)]
+    if rows < LEAST_ROWS or (level == "none" and not any(_judges_values(part) for part in parts)):
+        level = "insufficient"
     return Drift(level, worst.effect, p_value, worst.measure, psi, rows, parts)

@@ -92,7 +92,8 @@ def _replicates(rows: NDArray[np.int64], sums: Array, baseline: Baseline) -> Arr
     error = np.sqrt(chance * (1 - chance) / (seen[..., None] + 1))
     noise = random.standard_normal((REPLICATES, *rows.shape[:2], 1))
     drawn = np.clip(chance + noise * error, 0.0, 1.0)
-    return random.binomial(rows, drawn).astype(np.float64)
+    positives: Array = random.binomial(rows, drawn).astype(np.float64)
+    return positives
 
 
 def estimate_breach(metrics: dict[str, Metric], baseline: Baseline) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def column_kind(series: "pd.Series[Any]", override: str | None = None) -> Column
         return "boolean"
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return "datetime"
+    if pd.api.types.is_complex_dtype(dtype):
+        return "category"
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         return "numeric"
     return _object_kind(present_values(series))

@@ -34,10 +34,20 @@ def numeric_track(name: str, values: Floats) -> Track:
             edges=tuple(float(edge) for edge in bin_edges(finite)),
             minimum=float(finite[0]),
             maximum=float(finite[-1]),
-            deviation=float(f"{finite.std():.6g}"),
-            sketch=tuple(float(f"{value:.6g}") for value in finite[points]),
+            deviation=_rounded(_deviation(finite)),
+            sketch=tuple(_rounded(value) for value in finite[points]),
         )
     return with_counts(track, numeric_codes(track, values))
+
+
+def _deviation(values: Floats) -> float:
+    """The standard deviation, without overflow for huge values."""
+    scale = float(np.abs(values).max()) or 1.0
+    return float((values / scale).std()) * scale
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def bin_edges(ordered: Floats) -> NDArray[np.float64]:
