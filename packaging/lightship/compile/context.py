@@ -9,12 +9,14 @@ from lightship.compile.builder import Builder
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.registry import METHODS, find_lowering
 from lightship.compile.values import RawColumn, Value, common_dtype, is_known_dtype
+from lightship_runtime.contract import Layout
 
 
 class Context:
     """One compilation. `emit` adds an operation; the other methods are shorthands used by many families."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout = "frame") -> None:
+        self.layout = layout
         self.builder = Builder()
         self.emit: Callable[..., Value] = self.builder.emit
         self.single_precision = False
@@ -202,7 +204,7 @@ class Context:
 
     def complement(self, x: Value) -> Value:
         """(1 - p, p) of p."""
-        return self.emit("links.complement", [x], width=2, dtype=x.dtype)
+        return self.emit("links.complement", [x], width=2, dtype=x.dtype, params={"single": x.is_single})
 
     def softmax(self, x: Value) -> Value:
         return self.emit("links.softmax", [x], width=x.width, dtype=x.dtype, params={"single": x.is_single})

@@ -15,7 +15,7 @@ class Tree:
     """One tree of m nodes, the root first. `feature` is -1 at leaves; `values` is (m, outputs), read at leaves.
 
     `missing_left` (m) says where NaN goes. `categories` maps the nodes that split by category to what goes left: one
-    flag a code, then one for everything else.
+    flag a code, then one for any other value and one for NaN.
     """
 
     feature: Array
@@ -35,10 +35,12 @@ def emit_trees(
     base: Sequence[float],
     divisor: float = 1.0,
     limits: Sequence[int] | None = None,
+    single_sums: bool = False,
 ) -> Value:
     """The sum of the trees' values for x. Trees of one value add to output t modulo len(base), others to all.
 
-    `limits` is, for each column, the number of codes of a categorical one, else 0.
+    `limits` is, for each column, the number of codes of a categorical one, else 0. `single_sums`: the original adds in
+    float32.
     """
     ordered = [_preorder(tree) for tree in trees]
     sizes = np.array([len(tree.feature) for tree in ordered])
@@ -56,11 +58,13 @@ def emit_trees(
         "threshold": _narrow(np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in ordered])), x),
         "right": right.astype(np.int32),
         "roots": starts.astype(np.int32),
-        "values": np.ascontiguousarray(rows.T, dtype=np.float64),
+        "values": np.ascontiguousarray(rows.T, dtype=np.float32 if single_sums else np.float64),
         "base": np.asarray(base, dtype=np.float64),
     }
     arrays |= _missing(ordered, leaf) | _categories(ordered, starts, limits)
-    return c.emit("trees.ensemble", [x], width=len(base), params={"divisor": float(divisor)}, arrays=arrays)
+    params = {"divisor": float(divisor), "single": single_sums}
+    dtype = "float32" if single_sums else "float64"
+    return c.emit("trees.ensemble", [x], width=len(base), dtype=dtype, params=params, arrays=arrays)
 
 
 def _preorder(tree: Tree) -> Tree:

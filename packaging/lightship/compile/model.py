@@ -33,7 +33,7 @@ def compile_model(model: Any, contract: Contract, folder: Path) -> Compiled:
 
     Raises UnsupportedModelError naming the estimator, or its setting, that can't be compiled with certainty.
     """
-    c = Context()
+    c = Context(contract.layout)
     x = _inputs(c, contract)
     outputs = _outputs(c, model, contract, x)
     size = c.builder.write(outputs, folder)
@@ -70,7 +70,8 @@ def _outputs(c: Context, model: Any, contract: Contract, x: Value) -> Mapping[st
     output = contract.output
     match output.task:
         case "binary" | "multiclass":
-            if len(getattr(model, "classes_", ())) != len(output.classes):
+            # The libraries' own boosters have no `classes_`; their classes are 0 to k - 1.
+            if len(getattr(model, "classes_", output.classes)) != len(output.classes):
                 raise UnsupportedModelError(model, "its classes are not those of the contract")
             if output.probabilities:
                 return _doubled(c, predictions=c.predict(model, x), probabilities=c.predict_proba(model, x))

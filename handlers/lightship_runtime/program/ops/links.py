@@ -67,6 +67,10 @@ def _square(x: float) -> float:
     return x * x
 
 
+def _signed_square(x: float) -> float:
+    return x * abs(x)
+
+
 def _third_softsign(x: float) -> float:
     """x / (3 (|x| + 1)), which keeps the order of x between -1/3 and 1/3."""
     return x / (3 * (abs(x) + 1))
@@ -83,6 +87,7 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
     "logit": logit,
     "negative": operator.neg,
     "sqrt": _sqrt,
+    "signed_square": _signed_square,
     "square": _square,
     "third_softsign": _third_softsign,
     **MORE_FUNCTIONS,
@@ -111,6 +116,8 @@ def apply_array(node: Node) -> Step:
         return lambda dense: 1.0 / (1.0 + np.exp(-dense))
     if name == "logit":
         return lambda dense: np.log(dense / (1 - dense))
+    if name == "signed_square":
+        return lambda dense: dense * np.abs(dense)
     if name == "third_softsign":
         return lambda dense: dense / (3 * (np.abs(dense) + 1))
     step: Step = getattr(np, name)

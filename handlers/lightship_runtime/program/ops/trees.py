@@ -4,12 +4,15 @@ All trees lie in one list of nodes, each tree in preorder: a node's left child f
 the other one. A leaf has the feature -1, and its `right` is its place in `values`. A row goes left where
 `row[feature] <= threshold`; a NaN goes left where `missing_left` is 1, else right. With `categories`, a node with
 `categories[node] >= 0` reads instead `table[categories[node] + code]`, 1 for left, where code is the row's value as an
-integer in 0 .. limit-1 for the feature's own limit in `limits`, and the limit itself for any other value or NaN.
+integer in 0 .. limit-1 for the feature's own limit in `limits`, the limit itself for any other value, and one more for
+NaN.
 
 `values` is (outputs, leaves): every tree adds to every output. Or it is (1, leaves), and tree t adds to output
-t modulo the number of outputs. Sums start from `base`, run in the order of the trees, and are divided by `divisor`.
+t modulo the number of outputs. Sums start from `base`, run in the order of the trees, and are divided by `divisor`;
+with `single` every addition is rounded to float32.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -34,7 +37,8 @@ def ensemble_pure(node: Node) -> Step:
     divisor = node.param("divisor", float, 1.0)
     values = [_quick(block) for block in _value_rows(node)]
     count = node.width
-
+    if node.param("single", bool, False):
+        return _single_sums(node, walk, base, values)
     if count == 1:
         start, leaf_values = base[0], values[0]
 
@@ -60,6 +64,24 @@ def ensemble_pure(node: Node) -> Step:
         return totals
 
     return several
+
+
+def _single_sums(node: Node, walk: Walk, base: list[float], values: Sequence[Sequence[float]]) -> Step:
+    """Each tree adds to one output, in float32: an array item rounds what is put into it."""
+    count = node.width
+    if len(values) != 1:
+        raise InvalidProgramError("trees that add to every output can't be summed in single precision")
+    leaf_values = values[0]
+
+    def step(row: Sequence[float]) -> list[float]:
+        totals = array("f", base)
+        output = 0
+        for leaf in walk(row):
+            totals[output] += leaf_values[leaf]
+            output = (output + 1) % count
+        return totals.tolist()
+
+    return step
 
 
 def _value_rows(node: Node) -> list[Block]:
@@ -181,7 +203,7 @@ def _codes(node: Node) -> Callable[[Sequence[float]], Sequence[int]]:
         for i, limit in limits:
             value = row[i]
             # -1 < value keeps what truncates to zero, as a cast to an integer does.
-            codes[i] = int(value) if -1 < value < limit else limit
+            codes[i] = int(value) if -1 < value < limit else limit + isnan(value)
         return codes
 
     return codes_of
@@ -241,15 +263,17 @@ class _Forest:
         if self.categories is None:
             return None
         inside = (dense > -1) & (dense < self.limits)
-        codes: Integers = np.where(inside, np.where(inside, dense, 0).astype(np.int64), self.limits).ravel()
+        outside = self.limits + np.isnan(dense)
+        codes: Integers = np.where(inside, np.where(inside, dense, 0).astype(np.int64), outside).ravel()
         return codes
 
 
 def ensemble_array(node: Node) -> Step:
     forest = _Forest(node)
-    base = node.block("base", shape=(node.width,)).numpy()
+    dtype = np.float32 if node.param("single", bool, False) else np.float64
+    base = node.block("base", shape=(node.width,)).numpy().astype(dtype)
     divisor = node.param("divisor", float, 1.0)
-    values = [block.numpy() for block in _value_rows(node)]
+    values = [block.numpy().astype(dtype, copy=False) for block in _value_rows(node)]
     count = node.width
     trees = len(forest.roots)
 

@@ -6,7 +6,7 @@ dropped, infrequent and missing categories come out as it means them.
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,19 @@ def encode(c: Context, model: Any, x: Value, op: str, columns: Sequence[Codes], 
     params = {"tables": tables, "strict": strict, "strict_missing": strict_missing}
     dtype = np.int32 if op == "categories.onehot" else np.float64
     return c.emit(op, [x], width=width, params=params, arrays={"codes": np.array(flat, dtype=dtype)})
+
+
+def encode_some(c: Context, model: Any, x: Value, columns: Mapping[int, Codes]) -> Value:
+    """x in double precision with the columns at these places looked up, and the others as numbers."""
+    if not columns:
+        return c.doubles(x)
+    coded = sorted(columns)
+    numbers = [place for place in range(x.width) if place not in columns]
+    picked = c.pick(x, coded)
+    parts = [encode(c, model, picked, "categories.lookup", [columns[place] for place in coded], len(coded))]
+    if numbers:
+        parts.append(c.doubles(c.pick(x, numbers)))
+    return c.pick(c.concat(parts), np.argsort([*coded, *numbers]).tolist())
 
 
 def comparable(c: Context, model: Any, x: Value, columns: Sequence[Codes]) -> Value:

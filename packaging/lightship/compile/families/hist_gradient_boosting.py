@@ -66,7 +66,7 @@ def _tree(predictor: Any, known: list[Array]) -> Tree:
         codes = known[node["feature_idx"]]
         left = _bits(predictor.raw_left_cat_bitsets[node["bitset_idx"]])[: len(codes)]
         unknown_left = (codes == 0) & bool(node["missing_go_to_left"])
-        categories[int(place)] = np.append(left | unknown_left, node["missing_go_to_left"])
+        categories[int(place)] = np.append(left | unknown_left, [node["missing_go_to_left"]] * 2)
     return Tree(
         feature=np.where(leaf, -1, nodes["feature_idx"].astype(np.int64)),
         threshold=nodes["num_threshold"].astype(np.float64),
