@@ -19,7 +19,9 @@ def create_app(predictor: Predictor, contract_json: bytes) -> FastAPI:
     """The application around one model."""
     contract = Contract.from_json(contract_json)
     model = predictor.model
-    app = FastAPI(title=model["name"], version=model["version"], summary="A model served by Lightship.")
+    app = FastAPI(
+        title=model["name"], version=model["version"], summary="A model served by Lightship.", redirect_slashes=False
+    )
 
     @app.post("/predict", openapi_extra=predict_operation(contract), summary="Predict a batch of rows")
     async def predict(request: Request) -> Response:

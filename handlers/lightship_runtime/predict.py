@@ -5,7 +5,7 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,15 +41,25 @@ class Reply:
         return cls(problem.status, MEDIA_TYPE, dumps(problem.to_dict()))
 
 
-class Predictor:
-    """A model ready to answer. Made once at a function's start."""
+type Sampler = Callable[[str, Sequence[Any], dict[str, Any]], str | None]
 
-    def __init__(self, contract: Contract, engine: Engine, *, name: str, source: Source) -> None:
+
+class Predictor:
+    """A model ready to answer. Made once at a function's start.
+
+    `sampler` gives, for the first id, the instances and the answer of a request, the line that has it compared on
+    another version, or None.
+    """
+
+    def __init__(
+        self, contract: Contract, engine: Engine, *, name: str, source: Source, sampler: Sampler | None = None
+    ) -> None:
         self._contract = contract
         self._engine = engine
         self._validator = Validator(contract)
         self.model = {"name": name, "version": source.version}
         self._source = source
+        self._sampler = sampler
         self._keys = tuple(class_key(label) for label in contract.output.classes)
 
     def answer(self, body: bytes, content_type: str | None) -> Reply:
@@ -87,6 +97,8 @@ class Predictor:
         records = [{"id": each, "prediction": value} for each, value in zip(ids, document["predictions"], strict=True)]
         for record, caller in zip(records, callers, strict=False):
             record["caller_id"] = caller
+        if self._sampler and (line := self._sampler(ids[0], instances, document)):
+            print(line)  # noqa: T201 - it leaves with the log, as telemetry does
         return reply, records
 
     def _document(self, outputs: Outputs) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import then costs that first request and no cold start.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from lightship_runtime.contract import Contract
 from lightship_runtime.events import Request, read_event, response
 from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
-from lightship_runtime.predict import Predictor, Reply
+from lightship_runtime.predict import Predictor, Reply, Sampler
 from lightship_runtime.problems import Problem
 from lightship_runtime.telemetry import Source
 
@@ -25,16 +25,31 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 
-def open_predictor(folder: Path, stage: str) -> Predictor:
+def open_predictor(folder: Path, environment: Mapping[str, str]) -> Predictor:
     """Load the packaged model. Raises what the engine raises: a function that can't predict must not start."""
     document = read_model_document(folder)
     contract = Contract.from_json((folder / CONTRACT).read_bytes())
     engine = open_engine(folder, contract, document["engine"], document)
-    source = Source(document["name"], stage, document["version"])
-    return Predictor(contract, engine, name=document["name"], source=source)
+    source = Source(document["name"], environment.get("LIGHTSHIP_STAGE", "local"), document["version"])
+    return Predictor(contract, engine, name=document["name"], source=source, sampler=_sampler(environment))
 
 
-predictor = open_predictor(MODEL_FOLDER, os.environ.get("LIGHTSHIP_STAGE", "local"))
+def _sampler(environment: Mapping[str, str]) -> Sampler | None:
+    """Where comparison is opted into, what prints a share of the requests for the other version."""
+    share = float(environment.get("LIGHTSHIP_SAMPLED_SHARE", "0"))
+    if not share:
+        return None
+    from lightship_runtime.sampling import is_sampled, sample_line
+
+    executed = environment["AWS_LAMBDA_FUNCTION_VERSION"]
+
+    def line(identifier: str, instances: Sequence[Any], document: dict[str, Any]) -> str | None:
+        return sample_line(executed, instances, document) if is_sampled(identifier, share) else None
+
+    return line
+
+
+predictor = open_predictor(MODEL_FOLDER, os.environ)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -15,11 +15,10 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, Golden, compare
 from lightship_runtime.manifest import Grade, Proof, Target
-from lightship_runtime.predict import MAX_REQUEST, class_key
+from lightship_runtime.replay import Row, instances_of, replay
 
 BOOTS = 3
 SINGLE_ROWS = 300
-CHUNK_ROWS = 500
 
 
 class ProofError(LightshipError):
@@ -86,8 +85,7 @@ def prove(
 def _run(
     function: Function, contract: Contract, golden: Golden, tolerance: float, say: Callable[[str], None]
 ) -> tuple[Agreement, Measured]:
-    names = contract.names
-    instances = [dict(zip(names, row, strict=True)) for row in golden.rows]
+    instances = instances_of(golden, contract)
     with Worker.start(function) as worker:
         inits = [worker.init_ms]
         first = _predict(worker, instances[:1])
@@ -95,7 +93,7 @@ def _run(
         singles = [_predict(worker, [row])[0].ms for row in instances[: min(SINGLE_ROWS, max(golden.sampled, 1))]]
         peak = worker.peak_rss_mb()
         say(f"replaying {len(instances)} golden rows")
-        found = _replayed(worker, instances, contract, golden)
+        found = replay(golden, contract, lambda rows: _predict(worker, rows)[1])
         say("probing every route")
         _probe(worker, instances[0])
         say("booting again")
@@ -111,28 +109,7 @@ def _run(
     )
 
 
-def _replayed(worker: Worker, instances: Sequence[dict[str, Any]], contract: Contract, golden: Golden) -> Golden:
-    predictions: list[Any] = []
-    probabilities: list[tuple[float, ...]] = []
-    for chunk in _chunks(instances):
-        answer = _predict(worker, chunk)[1]
-        predictions += answer["predictions"]
-        probabilities += [tuple(row.values()) for row in answer.get("probabilities", ())]
-    if contract.output.task in ("binary", "multiclass"):
-        position = {class_key(label): index for index, label in enumerate(contract.output.classes)}
-        predictions = [position[class_key(label)] for label in predictions]
-    # Decision values don't travel over HTTP: labels alone are compared where there are no probabilities.
-    return Golden(golden.rows, tuple(predictions), tuple(probabilities) or None, None, golden.sampled)
-
-
-def _chunks(instances: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
-    """At most CHUNK_ROWS rows each, and well within a request's size."""
-    largest = max(len(json.dumps(row)) for row in instances)
-    rows = max(1, min(CHUNK_ROWS, MAX_REQUEST // 2 // largest))
-    return [instances[start : start + rows] for start in range(0, len(instances), rows)]
-
-
-def _predict(worker: Worker, instances: Sequence[dict[str, Any]]) -> tuple[Invocation, dict[str, Any]]:
+def _predict(worker: Worker, instances: Sequence[Row]) -> tuple[Invocation, dict[str, Any]]:
     body = json.dumps({"instances": instances}).encode()
     status, document, invocation = _call(worker, "POST", "/predict", body)
     if status != 200 or not isinstance(document, dict):
@@ -140,7 +117,7 @@ def _predict(worker: Worker, instances: Sequence[dict[str, Any]]) -> tuple[Invoc
     return invocation, document
 
 
-def _probe(worker: Worker, row: dict[str, Any]) -> None:
+def _probe(worker: Worker, row: Row) -> None:
     """Every route and error path, so that nothing a rule left out is missed before production."""
     cases: list[tuple[str, str, bytes | None, int]] = [
         ("GET", "/ping", None, 200),

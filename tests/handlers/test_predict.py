@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def predictor() -> Predictor:
     return Predictor(CONTRACT, Threshold(), name="m", source=Source("m", "test", "v1"))
 
 
-def ask(predictor: Predictor, body: bytes | object, content_type: str | None = "application/json") -> tuple[int, dict]:
+def ask(predictor: Predictor, body: bytes | object, content_type: str | None = "application/json") -> tuple[int, Any]:
     reply = predictor.answer(body if isinstance(body, bytes) else json.dumps(body).encode(), content_type)
     return reply.status, json.loads(reply.body)
 
@@ -121,6 +122,24 @@ def test_a_large_request_splits_its_telemetry(predictor: Predictor, capsys: pyte
 def test_a_refused_request_leaves_a_counter_line(predictor: Predictor, capsys: pytest.CaptureFixture[str]) -> None:
     ask(predictor, {"instances": [{"x": "?"}]})
     assert json.loads(capsys.readouterr().out)["Refused"] == 1
+
+
+def test_a_sampled_request_leaves_the_line_that_has_it_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[tuple[str, Sequence[Any], dict[str, Any]]] = []
+
+    def sampler(identifier: str, instances: Sequence[Any], document: dict[str, Any]) -> str:
+        seen.append((identifier, instances, document))
+        return "the line"
+
+    predictor = Predictor(CONTRACT, Threshold(), name="m", source=Source("m", "test", "v1"), sampler=sampler)
+    _, document = ask(predictor, {"instances": [{"x": 1}]})
+    assert capsys.readouterr().out.splitlines()[0] == "the line"
+    ((identifier, instances, answer),) = seen
+    assert identifier == document["ids"][0]
+    assert instances == [{"x": 1}]
+    assert answer["predictions"] == document["predictions"]
+    ask(predictor, {"instances": [{"x": "?"}]})
+    assert len(seen) == 1
 
 
 def test_a_replay_leaves_no_telemetry(predictor: Predictor, capsys: pytest.CaptureFixture[str]) -> None:
