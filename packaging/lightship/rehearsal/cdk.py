@@ -86,6 +86,8 @@ class Cdk:
             "CDK_DISABLE_CLI_TELEMETRY": "1",
             "CDK_DEFAULT_ACCOUNT": self.aws.account,
             "CDK_DEFAULT_REGION": self.aws.region,
+            "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
             "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
             "NODE_NO_WARNINGS": "1",
             **extra,

@@ -16,7 +16,7 @@ from lightship.rehearsal.aws import ACCOUNT, REGION, EmulatedAws
 from lightship.rehearsal.calls import PREDICT, Caller, caller_of, token_of
 from lightship.rehearsal.cdk import Cdk
 from lightship.rehearsal.checks import CheckFailedError, Deployed, check_all, live_version
-from lightship.rehearsal.clients import clients_of, stack_outputs
+from lightship.rehearsal.clients import clients_of, stack_outputs, stack_resources
 from lightship.rehearsal.front.server import ApiFront, front_of
 from lightship.rehearsal.node import cdk_tool
 from lightship.rehearsal.workspace import Workspace, locked_folder, workspace_of
@@ -24,6 +24,7 @@ from lightship_runtime.golden import Agreement, read_golden
 from lightship_runtime.manifest import GOLDEN, Release, read_contract
 
 APPROVED = ("--require-approval", "never")
+ASSEMBLY = "cdk.out"
 REFUSED = {401, 403}
 DEFAULT_TOLERANCE = 1e-6
 
@@ -46,6 +47,16 @@ class Step:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of a rehearsal: `begin` of each step by its name, `done` of its result, `line` of every line that the
+    CDK and the emulator print."""
+
+    begin: Callable[[str], None] = lambda _name: None
+    done: Callable[[Step], None] = lambda _step: None
+    line: Callable[[str], None] = lambda _line: None
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to rehearse: a project, one of its stages, and the release (the locked one unless given)."""
@@ -65,7 +76,7 @@ class Rehearsal:
     workspace: Workspace
     first: Path
     scratch: Path
-    say: Callable[[Step], None]
+    listener: Listener
     steps: list[Step] = field(default_factory=list)
     front: ApiFront | None = None
 
@@ -77,12 +88,13 @@ class Rehearsal:
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
         """Time a step; the list takes the words for its result."""
+        self.listener.begin(name)
         words: list[str] = []
         begun = time.perf_counter()
         yield words
         done = Step(name, " ".join(words), time.perf_counter() - begun)
         self.steps.append(done)
-        self.say(done)
+        self.listener.done(done)
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -103,7 +115,7 @@ class Rehearsal:
         """Deploy a release with the CDK and read back everything that was configured."""
         with self.step(name) as words:
             release = self.workspace.lock(folder)
-            self.cdk.must("deploy", self.stack, *APPROVED, context=self.context)
+            self.cdk.must("deploy", self.stack, *APPROVED, app=self._synthesise())
             checks = check_all(self._deployed(folder, release))
             words.append(f"release {release.version}, live version {self.live}, {len(checks)} checks read back")
         return release
@@ -134,12 +146,12 @@ class Rehearsal:
         with self.step("update with a release whose predictions differ") as words:
             before = self.live
             self.workspace.lock(folder)
-            done = self.cdk.run("deploy", self.stack, *APPROVED, context=self.context)
+            done = self.cdk.run("deploy", self.stack, *APPROVED, app=self._synthesise())
             if done.returncode == 0 or self.live != before:
                 raise CheckFailedError(
                     f"A release with another prediction was deployed: the alias points to version {self.live}."
                 )
-            reason = self._refusal()
+            reason = self._refusal(done.output)
             agreement = self._replay(self._caller())
             if not agreement.holds:
                 raise CheckFailedError("After the refusal the endpoint doesn't answer as before.")
@@ -148,7 +160,7 @@ class Rehearsal:
     def destroy(self) -> None:
         """Take the stack down and see that it is gone."""
         with self.step("destroy") as words:
-            self.cdk.must("destroy", self.stack, "--force", context=self.context)
+            self.cdk.must("destroy", self.stack, "--force", app=ASSEMBLY)
             cloudformation = self.clients("cloudformation")
             names = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
             if self.stack in names:
@@ -207,22 +219,32 @@ class Rehearsal:
             release_folder=folder,
         )
 
-    def _refusal(self) -> str:
-        """Why the last deployment failed, in the hook's words where it spoke."""
-        events = self.clients("cloudformation").describe_stack_events(StackName=self.stack)["StackEvents"]
-        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
-        reason = failed[0].get("ResourceStatusReason", "") if failed else ""
-        for group in self.clients("logs").describe_log_groups()["logGroups"]:
-            found = self.clients("logs").filter_log_events(logGroupName=group["logGroupName"])["events"]
+    def _synthesise(self) -> str:
+        """The assembly of the locked release, made by the project's own app."""
+        self.cdk.must("synth", self.stack, "--quiet", "--output", ASSEMBLY, context=self.context)
+        return ASSEMBLY
+
+    def _refusal(self, printed: str) -> str:
+        """What the hook said against the last deployment. Raises CheckFailedError when it failed for another reason."""
+        codedeploy, group = self.clients("codedeploy"), self.outputs["DeploymentGroup"]
+        (application,) = stack_resources(self.clients, self.stack)["AWS::CodeDeploy::Application"]
+        names = codedeploy.list_deployments(applicationName=application, deploymentGroupName=group)["deployments"]
+        last = codedeploy.get_deployment(deploymentId=names[0])["deploymentInfo"] if names else {}
+        if last.get("status") != "Failed" or last["errorInformation"]["code"] != "HOOK_EXECUTION_FAILURE":
+            raise CheckFailedError(
+                f"The deployment failed, but no hook refused it (CodeDeploy: {last.get('status')}):\n{printed[-3000:]}"
+            )
+        for name in self.clients("logs").describe_log_groups()["logGroups"]:
+            found = self.clients("logs").filter_log_events(logGroupName=name["logGroupName"])["events"]
             spoken = [event["message"] for event in found if '"verdict": "refused"' in event["message"]]
             if spoken:
                 return str(json.loads(spoken[-1])["reason"])
-        return reason
+        raise CheckFailedError("The hook refused the release, but its log doesn't say why.")
 
 
 @contextmanager
-def rehearsal(plan: Plan, *, say: Callable[[Step], None], log: Callable[[str], None]) -> Iterator[Rehearsal]:
-    """An emulated AWS and a workspace, both gone afterwards. `log` gets the CDK's and the emulator's lines."""
+def rehearsal(plan: Plan, listener: Listener) -> Iterator[Rehearsal]:
+    """An emulated AWS and a workspace, both gone afterwards."""
     config = load_config(plan.project, plan.stage)
     first = plan.release or locked_folder(plan.project)
     Release.read(first)
@@ -232,16 +254,16 @@ def rehearsal(plan: Plan, *, say: Callable[[Step], None], log: Callable[[str], N
         workspace = stack.enter_context(workspace_of(plan.project))
         workspace.lock(first)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lightship-variants-")))
-        aws = stack.enter_context(EmulatedAws.start(account=account, region=region, log=log))
-        cdk = Cdk(tool, aws, workspace.folder, log)
-        running = Rehearsal(config, aws, cdk, workspace, first, scratch, say)
+        aws = stack.enter_context(EmulatedAws.start(account=account, region=region, log=listener.line))
+        cdk = Cdk(tool, aws, workspace.folder, listener.line)
+        running = Rehearsal(config, aws, cdk, workspace, first, scratch, listener)
         stack.callback(running.close)
         yield running
 
 
-def rehearse(plan: Plan, *, say: Callable[[Step], None], log: Callable[[str], None]) -> list[Step]:
+def rehearse(plan: Plan, listener: Listener) -> list[Step]:
     """The whole rehearsal. Raises LightshipError at the first thing that isn't as it has to be."""
-    with rehearsal(plan, say=say, log=log) as running:
+    with rehearsal(plan, listener) as running:
         running.bootstrap()
         running.deploy("first deployment", running.first)
         running.call()
@@ -256,15 +278,10 @@ def rehearse(plan: Plan, *, say: Callable[[Step], None], log: Callable[[str], No
 
 
 def keep(
-    plan: Plan,
-    stop: threading.Event,
-    *,
-    ready: Callable[[dict[str, Any]], None],
-    say: Callable[[Step], None],
-    log: Callable[[str], None],
+    plan: Plan, listener: Listener, *, ready: Callable[[dict[str, Any]], None], stop: threading.Event
 ) -> list[Step]:
     """Deploy and call, then leave everything running until `stop` is set. `ready` is called once."""
-    with rehearsal(plan, say=say, log=log) as running:
+    with rehearsal(plan, listener) as running:
         running.bootstrap()
         running.deploy("first deployment", running.first)
         running.call()

@@ -45,7 +45,12 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         reply = self._own(environ)
         if reply is None:
-            return self._moto(environ, start_response)
+            try:
+                return self._moto(environ, start_response)
+            except NotImplementedError as error:
+                # A client would try a 500 again.
+                told = {"__type": "UnknownOperationException", "message": f"The emulation: {error}"}
+                reply = 400, "application/x-amz-json-1.1", json.dumps(told).encode()
         status, media_type, body = reply
         headers = [("Content-Type", media_type), ("Content-Length", str(len(body)))]
         start_response(f"{status} {REASONS.get(status, 'Error')}", headers)

@@ -163,9 +163,7 @@ class CodeDeploy:
         return {"deploymentGroupId": identifier}
 
     def _update_group(self, given: Input) -> Input:
-        group = self._group(
-            given["applicationName"], given.pop("currentDeploymentGroupName", given.get("deploymentGroupName"))
-        )
+        group = self._group(given["applicationName"], given.pop("currentDeploymentGroupName"))
         self._config(str(given.get("deploymentConfigName", group["deploymentConfigName"])))
         group.update(given)
         return {}

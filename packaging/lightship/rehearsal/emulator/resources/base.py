@@ -82,7 +82,8 @@ class ApiResource(Resource):
     """A type whose life is three operations of one service.
 
     `id` and `attributes` are JMESPath expressions over `{"in": properties, "out": the operation's output}`.
-    `key` names the parameters that identify it for `change` and `remove`: `"$id"`, or a property.
+    `key` names the parameters that identify it for `change` and `remove`: `"$id"`, or a property; `change_key` those
+    for `change` where they are others.
     `name` is the property that names it, generated within `name_limit` when the template gives none.
     `fixed` are the properties that can't be changed in place. `put` says that `make` also changes.
     `renamed` maps properties to parameters.
@@ -95,6 +96,7 @@ class ApiResource(Resource):
     remove: str
     key: Mapping[str, str]
     change: str = ""
+    change_key: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     name_limit: int = 64
@@ -124,7 +126,7 @@ class ApiResource(Resource):
         known = {member.lower() for member in shape.members} if shape else set()
         parameters = self._parameters(properties)
         changed = {key: item for key, item in parameters.items() if key.lower() in known}
-        context.call(self.service, self.change, {**changed, **self._key(made, properties)})
+        context.call(self.service, self.change, {**changed, **self._key(made, properties, self.change_key)})
         return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
@@ -140,8 +142,9 @@ class ApiResource(Resource):
     def _parameters(self, properties: Properties) -> Properties:
         return {self.renamed.get(name, name): item for name, item in properties.items()}
 
-    def _key(self, made: Made, properties: Properties) -> Properties:
-        return {name: made.id if source == "$id" else properties[source] for name, source in self.key.items()}
+    def _key(self, made: Made, properties: Properties, other: Mapping[str, str] | None = None) -> Properties:
+        key = other or self.key
+        return {name: made.id if source == "$id" else properties[source] for name, source in key.items()}
 
 
 class Nothing(Resource):

@@ -33,6 +33,7 @@ TYPES = (
         remove="DeleteDeploymentGroup",
         id="in.DeploymentGroupName",
         key={"applicationName": "ApplicationName", "deploymentGroupName": "$id"},
+        change_key={"applicationName": "ApplicationName", "currentDeploymentGroupName": "$id"},
         name="DeploymentGroupName",
         name_limit=100,
         fixed=frozenset({"ApplicationName", "DeploymentGroupName"}),
