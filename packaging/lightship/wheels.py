@@ -61,6 +61,12 @@ def locked_versions(lock: str) -> dict[str, str]:
     return {distribution(name): version.split(";")[0].strip() for name, version in pairs}
 
 
+def locked_hashes(lock: str) -> dict[str, tuple[str, ...]]:
+    """The SHA-256 digests that a requirements file accepts of each distribution."""
+    stanzas = [each for each in re.split(r"\n(?=\S)", lock) if "==" in each]
+    return {distribution(each): tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", each)) for each in stanzas}
+
+
 def pinned_lines(name: str, lock: str = "") -> str:
     """One distribution's requirement and hashes out of a lock, or else out of the versions that Lightship pins.
 
