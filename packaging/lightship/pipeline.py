@@ -104,7 +104,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     exact = grade == "exact"
     archive = folder / REALTIME if exact else _host_build(plan, studied, requirements, version, folder)
     say("booting the zip")
-    proof = prove(
+    proven = prove(
         archive,
         handler=HANDLER,
         contract=contract,
@@ -116,7 +116,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     )
     if not exact:
         archive.unlink()
-    check_budgets(plan.limits, packed, proof, folder / REALTIME)
+    check_budgets(plan.limits, packed, proven.proof, folder / REALTIME)
     (folder / REQUIREMENTS).write_text(requirements)
     (folder / CONTRACT).write_bytes(contract.to_json())
     (folder / GOLDEN).write_bytes(golden.to_bytes())
@@ -126,7 +126,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
         "binaries": asdict(binaries),
         "lent": [each.to_dict() for each in assembled.lent],
     }
-    return _release(plan, studied, version, artifact, proof, notes, folder)
+    return _release(plan, studied, version, artifact, proven.proof, notes, folder)
 
 
 def _release(

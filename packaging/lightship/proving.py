@@ -26,14 +26,25 @@ class ProofError(LightshipError):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Times in milliseconds, memory in MB."""
+class Traces:
+    """What a proof's numbers are summaries of: each start, the first request and each single-row request in
+    milliseconds; the most memory in MB over single rows, and over requests of hundreds; and every answer, in the terms
+    of the golden rows."""
 
-    init_ms: float
+    inits_ms: tuple[float, ...]
     first_ms: float
-    p50_ms: float
-    p99_ms: float
+    singles_ms: tuple[float, ...]
     peak_rss_mb: float
+    busy_rss_mb: float
+    found: Golden
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A proof, and what it was made from."""
+
+    proof: Proof
+    traces: Traces
 
 
 def prove(
@@ -46,7 +57,7 @@ def prove(
     target: Target,
     grade: Grade,
     say: Callable[[str], None],
-) -> Proof:
+) -> Proven:
     """Boot the zip, probe every route, replay the golden rows, measure.
 
     Raises ProofError when a label flips, a value is beyond the tolerance, a route fails or the zip writes to itself.
@@ -56,7 +67,7 @@ def prove(
         try:
             before = tree_digest(root)
             function = Function(root=root, handler=handler, python=target.python, name="lightship-proof", timeout_s=60)
-            agreement, measured = _run(function, contract, golden, tolerance, say)
+            traces = _run(function, contract, golden, say)
             if tree_digest(root) != before:
                 raise ProofError(
                     "The function changed files in its own folder, which is read-only on Lambda. "
@@ -64,9 +75,11 @@ def prove(
                 )
         finally:
             remove_tree(root)
+    agreement = compare(golden, contract, traces.found, tolerance)
     if not agreement.holds:
         raise ProofError(_refusal(contract, golden, agreement, tolerance))
-    return Proof(
+    singles = sorted(traces.singles_ms)
+    proof = Proof(
         grade=grade,
         rows=agreement.rows,
         tolerance=tolerance,
@@ -74,17 +87,16 @@ def prove(
         max_rel_diff=agreement.max_rel_diff,
         label_flips=agreement.label_flips,
         ties=agreement.ties,
-        init_ms=measured.init_ms,
-        first_ms=measured.first_ms,
-        p50_ms=measured.p50_ms,
-        p99_ms=measured.p99_ms,
-        peak_rss_mb=measured.peak_rss_mb,
+        init_ms=round(statistics.median(traces.inits_ms), 2),
+        first_ms=round(traces.first_ms, 2),
+        p50_ms=round(statistics.median(singles), 3),
+        p99_ms=round(singles[int(0.99 * (len(singles) - 1))], 3),
+        peak_rss_mb=round(traces.peak_rss_mb, 1),
     )
+    return Proven(proof, traces)
 
 
-def _run(
-    function: Function, contract: Contract, golden: Golden, tolerance: float, say: Callable[[str], None]
-) -> tuple[Agreement, Measured]:
+def _run(function: Function, contract: Contract, golden: Golden, say: Callable[[str], None]) -> Traces:
     instances = instances_of(golden, contract)
     with Worker.start(function) as worker:
         inits = [worker.init_ms]
@@ -94,19 +106,14 @@ def _run(
         peak = worker.peak_rss_mb()
         say(f"replaying {len(instances)} golden rows")
         found = replay(golden, contract, lambda rows: _predict(worker, rows)[1])
+        busy = worker.peak_rss_mb()
         say("probing every route")
         _probe(worker, instances[0])
         say("booting again")
         for _ in range(BOOTS - 1):
             worker.restart()
             inits.append(worker.init_ms)
-    return compare(golden, contract, found, tolerance), Measured(
-        init_ms=round(statistics.median(inits), 2),
-        first_ms=round(first[0].ms, 2),
-        p50_ms=round(statistics.median(singles), 3),
-        p99_ms=round(sorted(singles)[int(0.99 * (len(singles) - 1))], 3),
-        peak_rss_mb=round(peak, 1),
-    )
+    return Traces(tuple(inits), first[0].ms, tuple(singles), peak, busy, found)
 
 
 def _predict(worker: Worker, instances: Sequence[Row]) -> tuple[Invocation, dict[str, Any]]:

@@ -39,5 +39,5 @@ def prove_release(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
             target=release.target,
             grade="exact",
             say=say,
-        )
+        ).proof
     )
