@@ -22,14 +22,16 @@ TIMING_S = 0.4
 BATCH_GAIN = 3.0
 
 
+type Fixed = tuple[str, str]
+
+
 class NoEngineError(LightshipError):
     """No engine reproduces the model."""
 
-    def __init__(self, verdicts: Sequence["Verdict"]) -> None:
+    def __init__(self, verdicts: Sequence["Verdict"], fixed: Fixed | None = None) -> None:
         reasons = "; ".join(f"{verdict.engine}: {verdict.reason}" for verdict in verdicts)
-        super().__init__(
-            f"No engine reproduces the model ({reasons}). `lightship check` says the same without building."
-        )
+        way_out = "Package with --upgrade to choose anew" if fixed else "Try it in parts with `lightship check`"
+        super().__init__(f"No engine reproduces the model ({reasons}). {way_out}.")
         self.verdicts = tuple(verdicts)
 
 
@@ -67,29 +69,38 @@ class Choice:
 
 
 def choose(
-    model: Any, described: Described, golden: Golden, folder: Path, *, engine: str = "auto", say: Callable[[str], None]
+    model: Any,
+    described: Described,
+    golden: Golden,
+    folder: Path,
+    *,
+    fixed: Fixed | None = None,
+    say: Callable[[str], None],
 ) -> Choice:
-    """Try the engines (or the one named) and choose.
+    """Try the engines (or the two of `fixed`, for requests and for batches) and choose. Raises NoEngineError.
 
     For requests the first of ORDER that holds wins, so that the choice doesn't hang on the noise of a timing; for
-    batches too, unless a later one scores at least BATCH_GAIN times the rows a second. Raises NoEngineError.
+    batches too, unless a later one scores at least BATCH_GAIN times the rows a second.
     """
-    names = ORDER if engine == "auto" else (engine,)
     verdicts = []
-    for name in names:
+    for name in dict.fromkeys(fixed or ORDER):
         say(f"trying {name}")
         verdicts.append(judge(model, described, golden, folder / name, name))
-    held = [verdict for verdict in verdicts if verdict.accepted]
-    if not held:
-        raise NoEngineError(verdicts)
-    request = held[0]
-    batch = request
+    held = {verdict.engine: verdict for verdict in verdicts if verdict.accepted}
+    if not held or (fixed and len(held) < len(verdicts)):
+        raise NoEngineError(verdicts, fixed)
+    request, batch = (held[name] for name in fixed) if fixed else _chosen(list(held.values()))
+    assert request.candidate is not None  # noqa: S101 - an accepted verdict has its candidate
+    assert batch.candidate is not None  # noqa: S101
+    return Choice(request.candidate, batch.candidate, tuple(verdicts), _why(verdicts, request, fixed))
+
+
+def _chosen(held: Sequence[Verdict]) -> tuple[Verdict, Verdict]:
+    request = batch = held[0]
     for verdict in held[1:]:
         if (verdict.batch_rows_per_s or 0.0) >= BATCH_GAIN * (batch.batch_rows_per_s or 0.0):
             batch = verdict
-    assert request.candidate is not None  # noqa: S101 - an accepted verdict has its candidate
-    assert batch.candidate is not None  # noqa: S101
-    return Choice(request.candidate, batch.candidate, tuple(verdicts), _why(verdicts, request, engine))
+    return request, batch
 
 
 def judge(model: Any, described: Described, golden: Golden, folder: Path, engine: str) -> Verdict:
@@ -145,8 +156,8 @@ def _repeated(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ..
     return (list(rows) * (count // len(rows) + 1))[:count]
 
 
-def _why(verdicts: Sequence[Verdict], request: Verdict, asked: str) -> str:
-    if asked != "auto":
-        return f"{request.engine} was asked for, and it reproduces every golden row."
+def _why(verdicts: Sequence[Verdict], request: Verdict, fixed: Fixed | None) -> str:
+    if fixed:
+        return f"{request.engine} was asked for or locked, and it reproduces every golden row."
     before = [f"{each.engine} was refused: {each.reason}" for each in verdicts[: verdicts.index(request)]]
     return ". ".join([*before, f"{request.engine} comes first among those that reproduce every golden row."])

@@ -13,6 +13,7 @@ import pandas as pd
 from lightship.assembly import HANDLER, WEB, Included, assemble, runtime_digest
 from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
+from lightship.choose import Fixed
 from lightship.isolation import run_isolated
 from lightship.loading import LoadedModel
 from lightship.lockfile import Lock
@@ -55,16 +56,16 @@ def _study(
     plan: Plan, folder: Path, say: Say, live: tuple[LoadedModel, pd.DataFrame] | None, locked: Lock | None
 ) -> Study:
     folder.mkdir()
-    engine = plan.engine if plan.engine != "auto" or locked is None else locked.engine.request
+    fixed = _fixed(plan, locked)
     if live is not None:
-        document = study(*live, folder, engine=engine, task=plan.task, say=say)
+        document = study(*live, folder, fixed=fixed, task=plan.task, say=say)
     else:
         say("studying the model")
         arguments = {
             "model": str((plan.model or Path()).absolute()),
             "sample": str((plan.sample or Path()).absolute()),
             "folder": str(folder.absolute()),
-            "engine": engine,
+            "fixed": fixed,
             "task": plan.task,
             "trust": list(plan.trust),
             "trust_pickle": plan.trust_pickle,
@@ -72,6 +73,13 @@ def _study(
         search = [each.absolute().parent for each in plan.include]
         document = run_isolated("lightship.study:study_file", arguments, timeout_s=STUDY_TIMEOUT_S, python_path=search)
     return Study.from_dict(folder, document)
+
+
+def _fixed(plan: Plan, locked: Lock | None) -> Fixed | None:
+    """The engines that were asked for, or else those that an earlier packaging settled."""
+    if plan.engine != "auto":
+        return plan.engine, plan.engine
+    return (locked.engine.request, locked.engine.batch) if locked else None
 
 
 def _resolve(plan: Plan, studied: Study, locked: Lock | None) -> str:

@@ -19,6 +19,7 @@ def draft(parent: Path) -> Iterator[Path]:
 
     A draft never has a manifest, so that whatever a killed packaging leaves behind is no release.
     """
+    made = [each for each in (parent, *parent.parents) if not each.exists()]
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
     folder = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{os.getpid()}-", dir=parent))
@@ -27,7 +28,8 @@ def draft(parent: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
-            parent.rmdir()
+            for each in made:
+                each.rmdir()
 
 
 def publish(folder: Path, release: Release) -> Path:

@@ -15,7 +15,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from lightship.candidates import TOLERANCE, Candidate
-from lightship.choose import Choice, choose
+from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe
 from lightship.goldens import make_golden
 from lightship.loading import LoadedModel, OnnxModel, load_model
@@ -69,7 +69,7 @@ def study_file(
     model: str,
     sample: str,
     folder: str,
-    engine: str,
+    fixed: Fixed | None,
     task: Task | None,
     trust: Sequence[str],
     trust_pickle: bool,
@@ -79,7 +79,7 @@ def study_file(
 
     loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
     frame = read_sample(Path(sample))
-    return study(loaded, frame, Path(folder), engine=engine, task=task, say=_quiet)
+    return study(loaded, frame, Path(folder), fixed=fixed, task=task, say=_quiet)
 
 
 def study(
@@ -87,14 +87,14 @@ def study(
     sample: pd.DataFrame,
     folder: Path,
     *,
-    engine: str,
+    fixed: Fixed | None,
     task: Task | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
     with quiet_and_single():
-        return _studied(loaded, sample, folder, engine=engine, task=task, say=say)
+        return _studied(loaded, sample, folder, fixed=fixed, task=task, say=say)
 
 
 @contextmanager
@@ -110,14 +110,14 @@ def _studied(
     sample: pd.DataFrame,
     folder: Path,
     *,
-    engine: str,
+    fixed: Fixed | None,
     task: Task | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     live, described, original = described_model(loaded, sample, folder, task)
     say("asking the model for its golden rows")
     golden = make_golden(original, described)
-    choice = choose(live, described, golden, folder / "engines", engine=engine, say=say)
+    choice = choose(live, described, golden, folder / "engines", fixed=fixed, say=say)
     (folder / CONTRACT).write_bytes(described.contract.to_json())
     (folder / GOLDEN).write_bytes(_judged(choice, golden).to_bytes())
     return {
