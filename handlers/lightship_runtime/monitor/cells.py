@@ -18,11 +18,12 @@ import numpy as np
 from lightship_runtime.monitor.accumulate import Batch, add_batch
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.profile import Profile, all_tracks
-from lightship_runtime.monitor.records import Label, decode_label, decode_line
+from lightship_runtime.monitor.records import decode_label, decode_line
 
 HOUR = 3600
 PARTITIONS = 64
-BATCH_ROWS = 20_000
+_BLOCK = 100
+_LABEL_LENGTH = 3
 
 type CellKey = tuple[str, int]
 """A model version, and the start of an hour in seconds since 1970."""
@@ -46,30 +47,59 @@ class Cells:
             self.problems[problem] = self.problems.get(problem, 0) + more
 
 
-def fill_cells(baseline: Baseline, lines: Iterable[str | bytes], labels: Iterable[str | bytes], scratch: Path) -> Cells:
+class _Spread:
+    """Items spread over partition files by id, a block of them to a line."""
+
+    def __init__(self, files: Sequence[IO[str]]) -> None:
+        self._files = files
+        self._blocks: list[list[Any]] = [[] for _ in files]
+
+    def put(self, identifier: str, item: list[Any]) -> None:
+        part = crc32(identifier.encode(errors="surrogatepass")) % len(self._files)
+        block = self._blocks[part]
+        block.append(item)
+        if len(block) >= _BLOCK:
+            self._write(part)
+
+    def _write(self, part: int) -> None:
+        self._files[part].write(json.dumps(self._blocks[part], separators=(",", ":")) + "\n")
+        self._blocks[part] = []
+
+    def partitions(self) -> Iterator[Iterator[list[Any]]]:
+        """The items of each partition, once everything was put."""
+        for part, file in enumerate(self._files):
+            self._write(part)
+            file.seek(0)
+            yield (item for line in file for item in json.loads(line))
+
+
+def fill_cells(
+    baseline: Baseline,
+    lines: Iterable[str | bytes],
+    labels: Iterable[str | bytes],
+    scratch: Path,
+    partitions: int = PARTITIONS,
+) -> Cells:
     """Count all telemetry lines and labels. `scratch` is an empty folder for partition files, which are removed.
 
-    The disk taken is about the size of the records and labels in the input.
+    The disk taken is about the size of the records and labels in the input; the memory, that of one partition's.
     """
     cells = Cells()
+    paths = [scratch / f"{part:04d}" for part in range(partitions)]
     with ExitStack() as stack:
-        files = [
-            stack.enter_context((scratch / f"{part:02d}").open("w+", encoding="utf-8")) for part in range(PARTITIONS)
-        ]
-        _spread_records(cells, baseline, lines, files)
-        _spread_labels(cells, labels, files)
-        for file in files:
-            file.seek(0)
-            _count_partition(cells, baseline, file)
-    for part in range(PARTITIONS):
-        (scratch / f"{part:02d}").unlink()
+        spread = _Spread([stack.enter_context(path.open("w+", encoding="ascii")) for path in paths])
+        _spread_records(cells, baseline, lines, spread)
+        _spread_labels(cells, labels, spread)
+        for items in spread.partitions():
+            _count_partition(cells, baseline, items)
+    for path in paths:
+        path.unlink()
     return cells
 
 
-def _spread_records(cells: Cells, baseline: Baseline, lines: Iterable[str | bytes], files: Sequence[IO[str]]) -> None:
+def _spread_records(cells: Cells, baseline: Baseline, lines: Iterable[str | bytes], spread: _Spread) -> None:
     width = len(all_tracks(baseline)) - len(baseline.outputs.tracks)
     scored = len(baseline.outputs.calibration)
-    dump = json.JSONEncoder(separators=(",", ":")).encode
     for text in lines:
         line = decode_line(text, width)
         if line is None:
@@ -81,74 +111,60 @@ def _spread_records(cells: Cells, baseline: Baseline, lines: Iterable[str | byte
             cells.rejected[key] = cells.rejected.get(key, 0) + line.rejected
         for record in line.records:
             score = record.score
-            if score is not None and len(score if isinstance(score, tuple) else (score,)) != scored:
+            if score is not None and len(score) != scored:
                 cells.count("records_skipped")
                 continue
-            packed = [record.id, record.version, _hour(record.time), record.predicted, score, record.codes]
-            files[_part(record.id)].write("P" + dump(packed) + "\n")
+            item = [record.id, record.version, _hour(record.time), record.predicted, score, record.codes]
+            spread.put(record.id, item)
 
 
-def _spread_labels(cells: Cells, labels: Iterable[str | bytes], files: Sequence[IO[str]]) -> None:
-    dump = json.JSONEncoder(separators=(",", ":")).encode
+def _spread_labels(cells: Cells, labels: Iterable[str | bytes], spread: _Spread) -> None:
     for text in labels:
         label = decode_label(text)
         if label is None:
             cells.count("labels_skipped")
         else:
-            files[_part(label.id)].write("L" + dump([label.id, label.time, label.actual]) + "\n")
-
-
-def _part(identifier: str) -> int:
-    return crc32(identifier.encode(errors="surrogatepass")) % PARTITIONS
+            spread.put(label.id, [label.id, label.time, label.actual])
 
 
 def _hour(time: float) -> int:
     return int(time // HOUR) * HOUR
 
 
-def _count_partition(cells: Cells, baseline: Baseline, file: Iterator[str]) -> None:
-    predictions: dict[str, str] = {}
-    labels: dict[str, tuple[float, str, Label]] = {}
-    for packed in file:
-        if packed[0] == "P":
-            _keep_prediction(cells, predictions, packed[1:])
+def _count_partition(cells: Cells, baseline: Baseline, items: Iterable[list[Any]]) -> None:
+    predictions: dict[str, list[Any]] = {}
+    labels: dict[str, list[Any]] = {}
+    for item in items:
+        if len(item) == _LABEL_LENGTH:
+            _keep_label(cells, labels, item)
         else:
-            _keep_label(cells, labels, packed[1:])
-    cells.count("labels_waiting", sum(identifier not in predictions for identifier in labels))
+            _keep_prediction(cells, predictions, item)
+    cells.count("labels_waiting", len(labels.keys() - predictions.keys()))
     groups: dict[CellKey, list[list[Any]]] = {}
-    for identifier, packed in predictions.items():
-        _, version, hour, predicted, score, codes = json.loads(packed)
+    for identifier, (_, version, hour, predicted, score, codes) in predictions.items():
         label = labels.get(identifier)
         group = groups.setdefault((version, hour), [])
         group.append([codes, predicted, score, None if label is None else label[2]])
-        if len(group) >= BATCH_ROWS:
-            _count_group(cells, baseline, (version, hour), groups.pop((version, hour)))
     for key, group in groups.items():
         _count_group(cells, baseline, key, group)
 
 
-def _keep_prediction(cells: Cells, kept: dict[str, str], packed: str) -> None:
-    identifier = json.JSONDecoder().raw_decode(packed, 1)[0]
-    known = kept.setdefault(identifier, packed)
-    if known is packed:
+def _keep_prediction(cells: Cells, kept: dict[str, list[Any]], item: list[Any]) -> None:
+    known = kept.setdefault(item[0], item)
+    if known is item:
         return
     cells.count("duplicates")
-    if known != packed:
+    if known != item:
         cells.count("conflicts")
-        kept[identifier] = min(known, packed)
+        kept[item[0]] = min(known, item, key=json.dumps)
 
 
-def _keep_label(cells: Cells, kept: dict[str, tuple[float, str, Label]], packed: str) -> None:
+def _keep_label(cells: Cells, kept: dict[str, list[Any]], item: list[Any]) -> None:
     """The latest label holds; of two with one time, the one whose text is larger, so that order doesn't matter."""
-    identifier, time, actual = json.loads(packed)
-    entry = (time, json.dumps(actual), actual)
-    known = kept.get(identifier)
-    if known is None:
-        kept[identifier] = entry
-        return
-    cells.count("labels_replaced")
-    if entry[:2] > known[:2]:
-        kept[identifier] = entry
+    known = kept.setdefault(item[0], item)
+    if known is not item:
+        cells.count("labels_replaced")
+        kept[item[0]] = max(known, item, key=lambda label: (label[1], json.dumps(label[2])))
 
 
 def _count_group(cells: Cells, baseline: Baseline, key: CellKey, group: list[list[Any]]) -> None:
@@ -163,7 +179,7 @@ def _count_group(cells: Cells, baseline: Baseline, key: CellKey, group: list[lis
 def _scores(baseline: Baseline, values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     width = len(baseline.outputs.calibration)
     gap = [np.nan] * width
-    rows = [gap if value is None else value if isinstance(value, list) else [value] for value in values]
+    rows = [gap if value is None else value for value in values]
     return np.array(rows, np.float64).reshape(len(values), width)
 
 

@@ -136,7 +136,9 @@ def compare_shares(now: int, now_rows: int, then: int, then_rows: int) -> Distan
     """Compare the share of rows with some property. The effect is Cohen's h squared, less its sampling bias."""
     p, q = now / now_rows, then / then_rows
     squared = (2 * asin(sqrt(p)) - 2 * asin(sqrt(q))) ** 2
-    lower = predictive_cdf(now, now_rows, then, then_rows)
-    upper = 1 - predictive_cdf(now - 1, now_rows, then, then_rows)
+    if p >= q:
+        tail = 1 - predictive_cdf(now - 1, now_rows, then, then_rows)
+    else:
+        tail = predictive_cdf(now, now_rows, then, then_rows)
     effect = max(0.0, squared - sampling_bias(2, now_rows, then_rows))
-    return Distance(effect, squared, min(1.0, 2 * min(lower, upper)))
+    return Distance(effect, squared, min(1.0, 2 * tail))

@@ -16,7 +16,7 @@ from lightship_runtime.monitor.metrics import Array, Metric, Z
 from lightship_runtime.monitor.performance import LEAST_DROP
 from lightship_runtime.monitor.profile import FIXED_POINT, Profile
 
-REPLICATES = 400
+REPLICATES = 200
 _SEED = 20_260_101
 
 

@@ -20,19 +20,21 @@ from typing import Any
 
 SCORE_DIGITS = 6
 _LATEST = 1e11
+_LARGEST = 1e300
+_NUMBERS = (float, int)
 
 type Label = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One prediction as the monitor reads it. `time` is in seconds since 1970."""
+    """One prediction as the monitor reads it: `time` in seconds since 1970, `score` with one number for each class."""
 
     id: str
     version: str
     time: float
     predicted: Label | None
-    score: float | tuple[float, ...] | None
+    score: tuple[float, ...] | None
     codes: str
 
 
@@ -114,15 +116,12 @@ def _record(item: Any, version: str, time: float, width: int) -> Record | None:
         return None
     if len(codes) != width or not codes.isascii() or not (predicted is None or _is_label(predicted)):
         return None
-    if isinstance(score, list):
-        if not all(_is_number(value) for value in score):
-            return None
-        score = tuple(float(value) for value in score)
-    elif score is not None:
-        if not _is_number(score):
-            return None
-        score = float(score)
-    return Record(identifier, version, time, predicted, score, codes)
+    if score is None:
+        return Record(identifier, version, time, predicted, None, codes)
+    scores = score if isinstance(score, list) else [score]
+    if not all(map(_is_number, scores)):
+        return None
+    return Record(identifier, version, time, predicted, tuple([float(value) for value in scores]), codes)
 
 
 def decode_label(text: str | bytes) -> LabelRecord | None:
@@ -141,7 +140,7 @@ def decode_label(text: str | bytes) -> LabelRecord | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return type(value) in _NUMBERS and abs(value) < _LARGEST
 
 
 def _is_label(value: Any) -> bool:

@@ -41,9 +41,19 @@ def numeric_codes(track: Track, values: Floats) -> Codes:
 
 
 def object_codes(track: Track, values: Sequence[Any]) -> Codes:
-    """The codes of any values, each as the per-row coder gives it."""
+    """The codes of any values, each as the per-row coder gives it; equal values of one type are coded once."""
     coder = track_coder(track)
-    return np.frombuffer("".join([coder(value) for value in values]).encode(), np.uint8)
+    known: dict[Any, str] = {}
+    codes = []
+    for value in values:
+        try:
+            code = known.get((type(value), value))
+            if code is None:
+                code = known[type(value), value] = coder(value)
+        except TypeError:
+            code = coder(value)
+        codes.append(code)
+    return np.frombuffer("".join(codes).encode(), np.uint8)
 
 
 def class_positions(classes: Sequence[str], values: Sequence[Any], missing: int = -1) -> NDArray[np.int64]:
