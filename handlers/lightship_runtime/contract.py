@@ -1,12 +1,11 @@
 """The contract: what a model takes and gives, from which everything at the edges is derived.
 
-Standard library only, because every function reads it at its cold start.
+Standard library only, because every function reads it at its cold start. For the same reason the records here and in
+the other modules on the way of a request are named tuples: importing `dataclasses` takes longer than all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 from lightship_runtime.documents import dump_document, load_document
 from lightship_runtime.errors import InvalidDocumentError
@@ -24,8 +23,7 @@ TASKS: tuple[str, ...] = get_args(Task.__value__)
 LAYOUTS: tuple[str, ...] = get_args(Layout.__value__)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One input column.
 
     `dtype` is the NumPy or pandas dtype the model was shown (`float32`, `int64`, `object`, `str`, `category`, ...).
@@ -46,8 +44,7 @@ class Column:
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What a prediction is.
 
     `classes` are the labels with their JSON types, in the order of the model's own `classes_` (for multilabel, the
@@ -61,8 +58,7 @@ class Output:
     width: int = 0
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(NamedTuple):
     """The model's signature. `layout` is how the original model is fed: a DataFrame with these columns in this
     order, a two-dimensional array, or a one-dimensional series of the single column's values."""
 
@@ -70,11 +66,11 @@ class Contract:
     output: Output
     layout: Layout = "frame"
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
-    @cached_property
+    @property
     def positions(self) -> Mapping[str, int]:
         """Where each column stands, by name."""
         return {name: index for index, name in enumerate(self.names)}
@@ -84,8 +80,8 @@ class Contract:
         return {
             "schema": SCHEMA,
             "layout": self.layout,
-            "columns": [_without_none(asdict(column)) for column in self.columns],
-            "output": asdict(self.output),
+            "columns": [_without_none(column._asdict()) for column in self.columns],
+            "output": self.output._asdict(),
         }
 
     def to_json(self) -> bytes:

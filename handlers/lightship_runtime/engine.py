@@ -1,8 +1,7 @@
 """What evaluates a model: one small protocol, so that other engines can join."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Values(Protocol):
@@ -13,8 +12,7 @@ class Values(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):
     """What an engine says of n rows. Every field is a list or a NumPy array of length n.
 
     `predictions`: for binary and multiclass the position of the label in `contract.output.classes`; for multilabel

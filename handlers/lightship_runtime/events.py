@@ -4,17 +4,13 @@ Format 2.0 comes from HTTP APIs, 1.0 from REST APIs:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
 
-import base64
-import binascii
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightship_runtime.predict import Reply
 from lightship_runtime.problems import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request. `stage` is the path prefix of a named stage ("/prod"), or empty."""
 
     method: str
@@ -29,9 +25,11 @@ class Request:
         text: str = self.event.get("body") or ""
         if not self.event.get("isBase64Encoded"):
             return text.encode(errors="surrogatepass")
+        import base64
+
         try:
             return base64.b64decode(text, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise Problem(400, "The body is not base64.") from error
 
 

@@ -6,8 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightship_runtime.contract import Contract
 from lightship_runtime.engine import Engine, Outputs
@@ -24,8 +23,7 @@ MAX_ROWS = 10_000
 MAX_CALLER_ID = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What goes back over HTTP."""
 
     status: int

@@ -1,14 +1,11 @@
 """Errors as callers see them: RFC 9457 problem documents."""
 
-from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 MEDIA_TYPE = "application/problem+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One reason why a request was refused: where, what was there, and what would have been right.
 
     `row` counts from 0; it and `column` are None where the fault isn't in one row or one column.
@@ -20,21 +17,24 @@ class Fault:
     expected: str
 
     def to_dict(self) -> dict[str, Any]:
-        return {"row": self.row, "column": self.column, "value": self.value, "expected": self.expected}
+        return self._asdict()
 
 
-@dataclass
 class Problem(Exception):  # noqa: N818 - the standard calls it so
     """A refusal with its HTTP status. `faults` are at most FAULTS of those found."""
 
-    status: int
-    detail: str
-    faults: tuple[Fault, ...] = field(default=())
-
     FAULTS = 20
 
+    def __init__(self, status: int, detail: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = faults
+
     def to_dict(self) -> dict[str, Any]:
-        document = {
+        from http import HTTPStatus
+
+        document: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,

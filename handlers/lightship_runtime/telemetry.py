@@ -6,8 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 NAMESPACE = "Lightship"
 # Subscriptions and Firehose cut long records; a line stays under this many bytes or is split.
@@ -16,8 +15,7 @@ MAX_LINE = 200_000
 _UNITS = {"Latency": "Milliseconds"}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Who speaks: the dimensions of every metric. The version is a property, never a dimension."""
 
     service: str

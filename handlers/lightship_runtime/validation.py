@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from lightship_runtime.contract import Column, Contract
@@ -191,6 +190,8 @@ def _string(value: Any) -> str:
 
 
 def _datetime(value: Any) -> str:
+    from datetime import datetime
+
     text = _string(value)
     datetime.fromisoformat(text)
     return text

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,7 @@ def _columns(frame: pd.DataFrame, layout: Layout) -> tuple[tuple[Column, ...], l
     columns = tuple(column for column, _ in pairs)
     if layout == "matrix":
         dtype = str(frame.to_numpy().dtype)
-        columns = tuple(replace(column, dtype=dtype) for column in columns)
+        columns = tuple(column._replace(dtype=dtype) for column in columns)
     return columns, [values for _, values in pairs]
 
 
@@ -201,8 +201,8 @@ def _with_closed_categories(model: Any, contract: Contract, values: list[list[An
                     outputs_of(model, model_input(contract, trial), contract)
             except Exception:  # noqa: BLE001 - whatever it raises, it is a refusal
                 closed = True
-        columns.append(replace(column, closed=closed))
-    return replace(contract, columns=tuple(columns))
+        columns.append(column._replace(closed=closed))
+    return contract._replace(columns=tuple(columns))
 
 
 def unseen_category(column: Column) -> Any:

@@ -1,6 +1,5 @@
 """Describes a model that is an ONNX file already: the graph says what goes in, the sample what the values are."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def describe_onnx(model: OnnxModel, sample: pd.DataFrame, folder: Path) -> Descr
     """
     frame, inputs, layout = _bound(model, sample)
     pairs = [infer_column(str(name), frame[name], MAX_CATEGORIES) for name in frame.columns]
-    columns = tuple(column if layout == "frame" else replace(column, dtype="float64") for column, _ in pairs)
+    columns = tuple(column if layout == "frame" else column._replace(dtype="float64") for column, _ in pairs)
     outputs = _roles(model.outputs)
     (folder / MODEL).write_bytes(model.data)
     (folder / BINDING).write_bytes(dump_document({"schema": SCHEMA, "inputs": inputs, "outputs": outputs}))
