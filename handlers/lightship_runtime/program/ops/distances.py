@@ -88,10 +88,34 @@ def argmin_array(_: Node) -> Step:
     return lambda dense: dense.argmin(axis=1)[:, None].astype(np.float64)
 
 
+def bisect_array(node: Node) -> Step:
+    """dense -> dense of width 1: from node 0 always to the nearer of two `centers` (2 nodes, inputs), then to that one
+    of its `children` (nodes, 2), where -1 - label ends the way."""
+    children = node.block("children", formats="i", shape=(None, 2)).numpy()
+    count = len(children)
+    centers = node.block("centers", shape=(2 * count, node.inputs[0].width)).numpy()
+    if not count or (children >= count).any() or ((children >= 0) & (children <= np.arange(count)[:, None])).any():
+        raise InvalidProgramError("a tree of splits points backwards or outside itself")
+    norms = np.einsum("ij,ij->i", centers, centers)
+
+    def step(dense: Floats) -> Floats:
+        place = np.zeros(len(dense), dtype=np.int64)
+        for at in range(count):
+            rows = np.flatnonzero(place == at)
+            if len(rows):
+                pair = slice(2 * at, 2 * at + 2)
+                apart = -2 * (dense[rows] @ centers[pair].T) + norms[pair]
+                place[rows] = children[at, apart.argmin(axis=1)]
+        return (-1.0 - place)[:, None]
+
+    return step
+
+
 OPERATIONS = {
     "squared": Operation(squared_array),
     "partial": Operation(partial_array),
     "minkowski": Operation(minkowski_array),
     "cosine": Operation(cosine_array),
     "argmin": Operation(argmin_array),
+    "bisect": Operation(bisect_array),
 }
