@@ -72,9 +72,10 @@ class EmulatedAws:
             raise EmulatorError("The emulated AWS has no pipes.")
 
         def follow(stream: IO[str]) -> None:
-            for line in stream:
-                tail.append(line.rstrip())
-                log(line.rstrip())
+            with stream:
+                for line in stream:
+                    tail.append(line.rstrip())
+                    log(line.rstrip())
 
         threading.Thread(target=follow, args=(stderr,), name="emulator-log", daemon=True).start()
         watchdog = threading.Timer(START_TIMEOUT_S, process.kill)
@@ -118,6 +119,8 @@ class EmulatedAws:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def __enter__(self) -> Self:
         return self

@@ -8,10 +8,41 @@ from lightship.rehearsal.emulator.resources.base import (
     Properties,
     ReplaceInsteadError,
     Resource,
+    ResourceError,
     gone_already,
     tag_list,
 )
 from lightship.rehearsal.emulator.shapes import operation
+
+TOPIC_ATTRIBUTES = frozenset(
+    {
+        "ContentBasedDeduplication",
+        "DisplayName",
+        "FifoTopic",
+        "KmsMasterKeyId",
+        "SignatureVersion",
+        "TracingConfig",
+    }
+)
+SUBSCRIPTION_ATTRIBUTES = frozenset(
+    {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"}
+)
+QUEUE_ATTRIBUTES = frozenset(
+    {
+        "ContentBasedDeduplication",
+        "DelaySeconds",
+        "FifoQueue",
+        "KmsDataKeyReusePeriodSeconds",
+        "KmsMasterKeyId",
+        "MaximumMessageSize",
+        "MessageRetentionPeriod",
+        "ReceiveMessageWaitTimeSeconds",
+        "RedriveAllowPolicy",
+        "RedrivePolicy",
+        "SqsManagedSseEnabled",
+        "VisibilityTimeout",
+    }
+)
 
 
 class Topic(Resource):
@@ -21,7 +52,9 @@ class Topic(Resource):
         name = properties.pop("TopicName", None) or context.generated_name(256)
         tags = tag_list(properties)
         subscriptions = properties.pop("Subscription", [])
-        arn = context.aws("sns").create_topic(Name=name, Attributes=_attributes(properties), Tags=tags)["TopicArn"]
+        arn = context.aws("sns").create_topic(
+            Name=name, Attributes=_attributes(properties, TOPIC_ATTRIBUTES), Tags=tags
+        )["TopicArn"]
         for subscription in subscriptions:
             context.call("sns", "Subscribe", {"TopicArn": arn, **subscription})
         return Made(arn, {"TopicArn": arn, "TopicName": name})
@@ -29,7 +62,7 @@ class Topic(Resource):
     def update(self, context: Context, made: Made, properties: Properties, before: Properties) -> Made:
         if properties.pop("TopicName", None) != before.get("TopicName"):
             raise ReplaceInsteadError
-        for name, text in _attributes(properties).items():
+        for name, text in _attributes(properties, TOPIC_ATTRIBUTES).items():
             context.aws("sns").set_topic_attributes(TopicArn=made.id, AttributeName=name, AttributeValue=text)
         return made
 
@@ -62,9 +95,9 @@ class Subscription(Resource):
     def create(self, context: Context, properties: Properties) -> Made:
         known = operation("sns", "Subscribe").input_shape
         own = set(known.members) if known else set()
-        attributes = {name: item for name, item in properties.items() if name not in own and name != "Region"}
+        extra = {name: item for name, item in properties.items() if name not in own and name != "Region"}
         parameters = {name: properties[name] for name in properties if name in own}
-        parameters |= {"Attributes": attributes, "ReturnSubscriptionArn": True}
+        parameters |= {"Attributes": _attributes(extra, SUBSCRIPTION_ATTRIBUTES), "ReturnSubscriptionArn": True}
         arn = context.call("sns", "Subscribe", parameters)["SubscriptionArn"]
         return Made(arn, {"Arn": arn})
 
@@ -79,13 +112,15 @@ class Queue(Resource):
     def create(self, context: Context, properties: Properties) -> Made:
         name = properties.pop("QueueName", None) or context.generated_name(80)
         tags = {tag["Key"]: tag["Value"] for tag in tag_list(properties)}
-        url = context.aws("sqs").create_queue(QueueName=name, Attributes=_attributes(properties), tags=tags)["QueueUrl"]
+        url = context.aws("sqs").create_queue(
+            QueueName=name, Attributes=_attributes(properties, QUEUE_ATTRIBUTES), tags=tags
+        )["QueueUrl"]
         return Made(url, {"Arn": context.arn("sqs", name), "QueueName": name, "QueueUrl": url})
 
     def update(self, context: Context, made: Made, properties: Properties, before: Properties) -> Made:
         if properties.pop("QueueName", None) != before.get("QueueName"):
             raise ReplaceInsteadError
-        context.aws("sqs").set_queue_attributes(QueueUrl=made.id, Attributes=_attributes(properties))
+        context.aws("sqs").set_queue_attributes(QueueUrl=made.id, Attributes=_attributes(properties, QUEUE_ATTRIBUTES))
         return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
@@ -114,11 +149,18 @@ class QueuePolicy(Resource):
             gone_already(context.aws("sqs").set_queue_attributes, QueueUrl=url, Attributes=empty)
 
 
-def _attributes(properties: Properties) -> dict[str, str]:
-    """Topics and queues take their settings as text. moto refuses a name it doesn't know."""
-    return {
-        name: item if isinstance(item, str) else json.dumps(item) for name, item in properties.items() if name != "Tags"
-    }
+def _attributes(properties: Properties, known: frozenset[str]) -> dict[str, str]:
+    """Settings as text. moto takes any name, so that the known ones are listed. Raises ResourceError."""
+    settings = {name: item for name, item in properties.items() if name != "Tags"}
+    if unknown := sorted(settings.keys() - known):
+        raise ResourceError(f"The emulation doesn't know {', '.join(unknown)}; it knows {', '.join(sorted(known))}.")
+    return {name: _text(item) for name, item in settings.items()}
+
+
+def _text(item: object) -> str:
+    if isinstance(item, bool):
+        return str(item).lower()
+    return item if isinstance(item, str) else json.dumps(item)
 
 
 TYPES = (Topic(), TopicPolicy(), Subscription(), Queue(), QueuePolicy())
