@@ -1,6 +1,7 @@
 """Opens the engine that a packaged model folder names."""
 
-from pathlib import Path
+from os import PathLike
+from os.path import join
 from typing import Any
 
 from lightship_runtime.contract import Contract
@@ -18,11 +19,17 @@ def model_document(*, name: str, version: str, engine: str, options: dict[str, A
     return dump_document({"schema": SCHEMA, "name": name, "version": version, "engine": engine, **(options or {})})
 
 
-def read_model_document(folder: Path) -> dict[str, Any]:
-    return load_document((folder / MODEL).read_bytes(), what=str(folder / MODEL), schema=SCHEMA)
+def read_model_document(folder: str | PathLike[str]) -> dict[str, Any]:
+    return load_document(read(folder, MODEL), what=MODEL, schema=SCHEMA)
 
 
-def open_engine(folder: Path, contract: Contract, engine: str, options: dict[str, Any]) -> Engine:
+def read(folder: str | PathLike[str], name: str) -> bytes:
+    """A file's bytes, without pathlib, whose import a cold start would pay for."""
+    with open(join(folder, name), "rb") as file:
+        return file.read()
+
+
+def open_engine(folder: str | PathLike[str], contract: Contract, engine: str, options: dict[str, Any]) -> Engine:
     """Open the model files in `folder` with the named engine. Only that engine's libraries are imported."""
     match engine:
         case "pure":

@@ -7,17 +7,18 @@ import then costs that first request and no cold start.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
+from os import PathLike
+from os.path import dirname, join, realpath
 from typing import Any
 
 from lightship_runtime.contract import Contract
 from lightship_runtime.events import Request, read_event, response
-from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
+from lightship_runtime.loader import CONTRACT, open_engine, read, read_model_document
 from lightship_runtime.predict import Predictor, Reply, Sampler
 from lightship_runtime.problems import Problem
 from lightship_runtime.telemetry import Source
 
-MODEL_FOLDER = Path(__file__).resolve().parent.parent / "model"
+MODEL_FOLDER = join(dirname(dirname(realpath(__file__))), "model")
 PING = {"status": "ok"}
 
 # Two threads wait for each other on Lambda's share of a core. Libraries read these when they load.
@@ -25,10 +26,10 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 
-def open_predictor(folder: Path, environment: Mapping[str, str]) -> Predictor:
+def open_predictor(folder: str | PathLike[str], environment: Mapping[str, str]) -> Predictor:
     """Load the packaged model. Raises what the engine raises: a function that can't predict must not start."""
     document = read_model_document(folder)
-    contract = Contract.from_json((folder / CONTRACT).read_bytes())
+    contract = Contract.from_json(read(folder, CONTRACT))
     engine = open_engine(folder, contract, document["engine"], document)
     source = Source(document["name"], environment.get("LIGHTSHIP_STAGE", "local"), document["version"])
     return Predictor(contract, engine, name=document["name"], source=source, sampler=_sampler(environment))
@@ -87,4 +88,4 @@ def _replay(event: dict[str, Any]) -> dict[str, Any]:
 def _application() -> Callable[[Request, Any], dict[str, Any]]:
     from lightship_runtime.api import http_handler
 
-    return http_handler(predictor, (MODEL_FOLDER / CONTRACT).read_bytes())
+    return http_handler(predictor, read(MODEL_FOLDER, CONTRACT))

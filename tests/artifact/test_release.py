@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from lightship import package
-from lightship.lambda_host import Function, Worker, unpack
+from lightship.lambda_host import Function, Worker, python_for, unpack
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import read_golden
 from lightship_runtime.manifest import GOLDEN, NotAReleaseError, Release
@@ -244,3 +244,16 @@ def test_a_refused_packaging_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(LightshipError):
         package(model, sample=sample().drop(columns="city"), out=tmp_path / "out", name="broken")
     assert not (tmp_path / "out" / "broken").exists()
+
+
+def test_a_cold_start_imports_nothing_that_the_first_prediction_does_without(release: Path, tmp_path: Path) -> None:
+    found = Release.read(release)
+    assert found.engine.request == "pure"
+    root = unpack(release / "realtime.zip", tmp_path / "root")
+    program = f"import sys; sys.path.insert(0, {str(root)!r}); import lightship_runtime.realtime; print(*sys.modules)"
+    done = subprocess.run(
+        [python_for(found.python), "-I", "-S", "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    costly = {"dataclasses", "inspect", "pathlib", "numpy", "fastapi", "pydantic", "starlette", "mangum", "asyncio"}
+    assert loaded & costly == set()

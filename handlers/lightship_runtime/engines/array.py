@@ -1,7 +1,7 @@
 """The `array` engine: a program evaluated with NumPy, many rows at once."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,6 @@ class ArrayEngine:
         return Outputs(predictions, values.get("probabilities"), scores)
 
 
-def open_engine(folder: Path, contract: Contract) -> ArrayEngine:
+def open_engine(folder: str | PathLike[str], contract: Contract) -> ArrayEngine:
     """Raises InvalidProgramError or UnknownSchemaError."""
     return ArrayEngine(checked_program(open_program(folder), contract), contract)

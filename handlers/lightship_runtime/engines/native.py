@@ -1,6 +1,7 @@
 """The `native` engine: the model's own library, loaded from a format that runs no code."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,18 @@ class NativeEngine:
         return outputs_of(self._model, model_input(self._contract, columns), self._contract)
 
 
-def open_engine(folder: Path, contract: Contract, options: dict[str, Any]) -> NativeEngine:
+def open_engine(folder: str | PathLike[str], contract: Contract, options: dict[str, Any]) -> NativeEngine:
     """`options["format"]` names the file's format; for skops, `options["trusted"]` its types, pinned at packaging."""
     kind = options["format"]
     match kind:
         case "skops":
             import skops.io
 
-            model = skops.io.load(folder / FILES[kind], trusted=options["trusted"])
+            model = skops.io.load(Path(folder) / FILES[kind], trusted=options["trusted"])
         case "lightgbm" | "xgboost":
             from lightship_runtime.engines import boosters
 
-            model = boosters.open_booster(kind, folder / FILES[kind])
+            model = boosters.open_booster(kind, Path(folder) / FILES[kind])
         case _:
             raise InvalidDocumentError(f"The native model has the unknown format {kind!r}. Package the model again.")
     return NativeEngine(model, contract)

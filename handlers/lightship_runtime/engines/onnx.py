@@ -1,6 +1,7 @@
 """The `onnx` engine: ONNX Runtime on one thread."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,11 @@ def _scores(found: dict[str, Any]) -> Any:
     return np.asarray(found["scores"], dtype=np.float64).squeeze() if "scores" in found else None
 
 
-def open_engine(folder: Path, contract: Contract) -> OnnxEngine:
+def open_engine(folder: str | PathLike[str], contract: Contract) -> OnnxEngine:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = ort.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
-    binding = load_document((folder / BINDING).read_bytes(), what=BINDING, schema=SCHEMA)
+    session = ort.InferenceSession(str(Path(folder) / MODEL), options, providers=["CPUExecutionProvider"])
+    binding = load_document((Path(folder) / BINDING).read_bytes(), what=BINDING, schema=SCHEMA)
     return OnnxEngine(session, contract, binding)

@@ -1,7 +1,7 @@
 """The `pure` engine: a program evaluated row by row with the standard library alone."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from lightship_runtime.contract import Contract
@@ -66,6 +66,6 @@ def _evaluate(steps: Sequence[tuple[Step, int, list[int] | None]], row: Sequence
     return values
 
 
-def open_engine(folder: Path, contract: Contract) -> PureEngine:
+def open_engine(folder: str | PathLike[str], contract: Contract) -> PureEngine:
     """Raises InvalidProgramError, UnknownSchemaError, or NotPureError."""
     return PureEngine(checked_program(open_program(folder), contract), contract)

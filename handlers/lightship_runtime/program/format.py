@@ -6,10 +6,10 @@ Standard library only. The writer is `lightship.compile`; `docs/program-format.m
 import mmap
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
-from pathlib import Path
-from typing import Any, Literal
+from os import PathLike
+from os.path import join
+from typing import Any, Literal, NamedTuple
 
 from lightship_runtime.documents import Json, load_document
 from lightship_runtime.errors import InvalidDocumentError, LightshipError
@@ -48,8 +48,7 @@ class RefusedRowsError(LightshipError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One array of the binary file, still in the mapped pages."""
 
     view: "memoryview[Any]"
@@ -72,8 +71,7 @@ class Block:
 _NUMPY_CODES = {"d": "f8", "f": "f4", "q": "i8", "i": "i4", "h": "i2", "B": "u1"}
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One operation: what it reads, its parameters and arrays, and the kind and width of what it gives."""
 
     op: str
@@ -116,21 +114,21 @@ class Node:
         return found
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """A checked program. `nodes[0]` stands for the input columns; `outputs` names the nodes a caller reads."""
 
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Node]
 
 
-def open_program(folder: Path) -> Program:
+def open_program(folder: str | PathLike[str]) -> Program:
     """Read `program.json` and map `program.bin`. Raises InvalidProgramError or UnknownSchemaError."""
     if sys.byteorder != "little":
         raise InvalidProgramError("this machine is big-endian, and the arrays are little-endian")
     try:
-        text = (folder / GRAPH).read_bytes()
-        with (folder / BINARY).open("rb") as file:
+        with open(join(folder, GRAPH), "rb") as file:
+            text = file.read()
+        with open(join(folder, BINARY), "rb") as file:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise InvalidProgramError(f"its files can't be read ({error})") from error

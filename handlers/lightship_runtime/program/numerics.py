@@ -3,9 +3,8 @@
 `np` is a stand-in that loads NumPy at its first attribute; the aliases are evaluated only by type checkers.
 """
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 __all__ = ["Array", "Floats", "Integers", "Raw", "Sparse", "np"]
 
@@ -32,8 +31,7 @@ type Raw = list[Any]
 """One sequence a column: lists of Python values or one-dimensional arrays."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sparse:
+class Sparse(NamedTuple):
     """Rows in compressed form: row i holds `data[indptr[i]:indptr[i+1]]` at the columns `indices[...]`, ascending."""
 
     indptr: "Integers"
@@ -46,8 +44,8 @@ class Sparse:
         """The row of every stored value."""
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
-    def dense(self) -> "Floats":
-        """(n, width) with zeros where nothing is stored."""
-        full = np.zeros((len(self.indptr) - 1, self.width), dtype=self.data.dtype)
+    def dense(self, absent: float = 0.0) -> "Floats":
+        """(n, width) with `absent` where nothing is stored."""
+        full = np.full((len(self.indptr) - 1, self.width), absent, dtype=self.data.dtype)
         full[self.rows, self.indices] = self.data
         return full

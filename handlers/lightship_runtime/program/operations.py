@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightship_runtime.program.format import InvalidProgramError, Node, Program
 
@@ -16,8 +15,7 @@ Pure: a row. raw is a list of Python values (None or NaN for missing), dense a l
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """How one operation is evaluated: each function reads a node once and gives its step.
 
     `pure` is None where the operation needs NumPy.

@@ -5,8 +5,7 @@ value (None or NaN) and one for any other value. `strict` names the columns wher
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightship_runtime.program.format import InvalidProgramError, Node, RefusedRowsError
 from lightship_runtime.program.numerics import Array, Floats, Raw, np
@@ -15,8 +14,7 @@ from lightship_runtime.program.ops.columns import column_of
 from lightship_runtime.program.ops.values import absent, plain
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     """One column's codes. `missing` or `other` is None where the row is refused."""
 
     known: dict[Any, float]

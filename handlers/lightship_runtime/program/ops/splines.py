@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lightship_runtime.program.format import InvalidProgramError, Node, RefusedRowsError
 from lightship_runtime.program.numerics import Array, Floats, np
@@ -12,13 +12,12 @@ _LIMITS = ("continue", "constant", "linear", "periodic", "refuse")
 _OUTSIDE = "a value lies beyond the knots of its splines"
 
 
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """`knots` (m) of one column, `count` basis functions of `degree`, and how it goes on outside of the knots."""
+class _Basis(NamedTuple):
+    """`knots` (m) of one column, `size` basis functions of `degree`, and how it goes on outside of the knots."""
 
     knots: Sequence[float]
     degree: int
-    count: int
+    size: int
     limits: str
 
     @property
@@ -62,16 +61,16 @@ def _values(knots: Sequence[float], degree: int, i: int, x: float) -> list[float
 
 
 def _row(basis: _Basis, x: float) -> list[float]:
-    row = [0.0] * basis.count
+    row = [0.0] * basis.size
     i = basis.interval(x)
     for n, value in enumerate(_values(basis.knots, basis.degree, i, x)):
-        row[(i - basis.degree + n) % basis.count] += value
+        row[(i - basis.degree + n) % basis.size] += value
     return row
 
 
 def _slopes(basis: _Basis, x: float) -> list[float]:
     """The derivatives of the basis functions, of degree 1 at least, at x, from the bases of one degree less."""
-    row = [0.0] * basis.count
+    row = [0.0] * basis.size
     i = basis.interval(x)
     lower = _values(basis.knots, basis.degree - 1, i, x)
     for n, value in enumerate(lower):
@@ -88,7 +87,7 @@ def _edges(basis: _Basis) -> tuple[list[float], list[float], list[float], list[f
     low, high = _row(basis, basis.low), _row(basis, basis.high)
     if basis.limits == "linear":
         return low, _slopes(basis, basis.low), high, _slopes(basis, basis.high)
-    flat = [0.0] * basis.count
+    flat = [0.0] * basis.size
     return low, flat, high, flat
 
 
@@ -105,7 +104,7 @@ def basis_pure(node: Node) -> Step:
 
 def _at(basis: _Basis, edges: tuple[list[float], ...], x: float) -> list[float]:
     if x != x:  # noqa: PLR0124 - NaN
-        return [0.0] * basis.count
+        return [0.0] * basis.size
     low, high = basis.low, basis.high
     if basis.limits == "periodic":
         x = low + (x - low) % (high - low) if high > low else 0.0
@@ -154,10 +153,10 @@ def _rows(basis: _Basis, x: Array) -> Array:
             grown[n] += share * (right - x)
             grown[n + 1] = share * (x - left)
         values = grown
-    result = np.zeros((len(x), basis.count))
+    result = np.zeros((len(x), basis.size))
     rows = np.arange(len(x))
     for n, value in enumerate(values):
-        result[rows, (i - degree + n) % basis.count] += value
+        result[rows, (i - degree + n) % basis.size] += value
     return result
 
 

@@ -14,9 +14,8 @@ with `single` every addition is rounded to float32.
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightship_runtime.program.format import Block, InvalidProgramError, Node
 from lightship_runtime.program.numerics import Array, Floats, Integers, np
@@ -96,8 +95,7 @@ def _quick(block: Block) -> Sequence[Any]:
     return block.items() if block.shape[0] <= LIST_LIMIT else block.view
 
 
-@dataclass(frozen=True, slots=True)
-class _Nodes:
+class _Nodes(NamedTuple):
     feature: Sequence[int]
     threshold: Sequence[float]
     right: Sequence[int]
