@@ -141,14 +141,13 @@ def average_array(node: Node) -> Step:
     count, weigh = node.inputs[0].width // 2, _weigher(node)
     uniform = node.param("weights", str) == "uniform"
 
-    def step(nearest: Floats) -> Floats:
-        found = targets[nearest[:, count:].astype(np.int64)]
+    def step(nearest: Floats) -> Array:
+        found: Array = targets[nearest[:, count:].astype(np.int64)]
         if uniform:
-            mean: Floats = found.mean(axis=1)
-            return mean
+            return found.sum(axis=1) / count
         weights = weigh(nearest[:, :count])
-        mean = (found * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1)[:, None]
-        return mean
+        sums: Array = (found * weights[:, :, None]).sum(axis=1)
+        return sums / weights.sum(axis=1)[:, None]
 
     return step
 
