@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightship.describe import Described
 from lightship_runtime.contract import Contract
 from lightship_runtime.engine import Engine
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.loader import open_engine
+
+if TYPE_CHECKING:
+    from lightship.describe import Described
 
 ORDER = ("pure", "array", "onnx", "native")
 TOLERANCE = {"pure": 1e-9, "array": 1e-9, "onnx": 1e-5, "native": 1e-9}
@@ -41,29 +43,29 @@ class Candidate:
         return open_engine(self.folder, contract, self.engine, dict(self.options))
 
 
-type Maker = Callable[[Any, Described, Path], Candidate]
+type Maker = Callable[[Any, "Described", Path], Candidate]
 
 
-def make_pure(model: Any, described: Described, folder: Path) -> Candidate:
+def make_pure(model: Any, described: "Described", folder: Path) -> Candidate:
     compiled = _compile(model, described, folder)
     if not compiled.pure:
         raise CandidateError(compiled.pure_reason)
     return Candidate("pure", folder)
 
 
-def make_array(model: Any, described: Described, folder: Path) -> Candidate:
+def make_array(model: Any, described: "Described", folder: Path) -> Candidate:
     _compile(model, described, folder)
     return Candidate("array", folder, requirements=("numpy",))
 
 
-def _compile(model: Any, described: Described, folder: Path) -> Any:
+def _compile(model: Any, described: "Described", folder: Path) -> Any:
     _refuse_graph(model)
     from lightship.compile import compile_model
 
     return compile_model(model, described.contract, folder)
 
 
-def make_onnx(model: Any, described: Described, folder: Path) -> Candidate:
+def make_onnx(model: Any, described: "Described", folder: Path) -> Candidate:
     """A model that is an ONNX file already comes as the folder of its files."""
     if isinstance(model, Path):
         shutil.copytree(model, folder, dirs_exist_ok=True)
@@ -74,7 +76,7 @@ def make_onnx(model: Any, described: Described, folder: Path) -> Candidate:
     return Candidate("onnx", folder, requirements=("onnxruntime", "numpy"))
 
 
-def make_native(model: Any, described: Described, folder: Path) -> Candidate:
+def make_native(model: Any, described: "Described", folder: Path) -> Candidate:
     _refuse_graph(model)
     from lightship.native_export import export
 
