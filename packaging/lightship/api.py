@@ -25,10 +25,11 @@ class Packaged:
         return {**self.release.to_dict(), "release": str(self.path)}
 
 
-def package(
+def package(  # noqa: PLR0913 - the options of a command, by keyword
     model: Any,
     *,
     sample: Any,
+    labels: Any = None,
     out: str | Path = "dist",
     name: str | None = None,
     engine: str = "auto",
@@ -41,13 +42,14 @@ def package(
     """Build and prove a release of a fitted model.
 
     `model` is an estimator with scikit-learn's methods, or a LightGBM or XGBoost Booster. `sample` holds rows of its
-    input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts. The other
-    arguments are the options of `lightship package`. Raises LightshipError.
+    input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts; `labels`
+    what happened in each of them, for the scores. The other arguments are the options of `lightship package`. Raises
+    LightshipError.
     """
     from lightship.loading import loaded_object
     from lightship.pipeline import run
     from lightship.plan import make_plan
-    from lightship.samples import as_sample
+    from lightship.samples import as_labels, as_sample
     from lightship_runtime.manifest import Release
 
     plan = make_plan(
@@ -59,7 +61,8 @@ def package(
         task=task,
         include=[Path(each) for each in include],
     )
-    place = run(plan, say or _silent, (loaded_object(model), as_sample(sample)))
+    actual = None if labels is None else as_labels(labels)
+    place = run(plan, say or _silent, (loaded_object(model), as_sample(sample), actual))
     return Packaged(place, Release.read(place))
 
 

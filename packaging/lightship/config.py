@@ -31,12 +31,14 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Limits that fail a packaging: sizes in MB (10^6 bytes), times in milliseconds. None doesn't limit."""
+    """Limits that fail a packaging: sizes and peak memory in MB (10^6 bytes), times in milliseconds. None doesn't
+    limit."""
 
     zip_mb: float | None = None
     unzipped_mb: float | None = None
     init_ms: float | None = None
     p99_ms: float | None = None
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lightship.advice import Advice, advise
 from lightship.assembly import HANDLER, WEB, Included, assemble, runtime_digest
 from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
@@ -17,9 +18,12 @@ from lightship.choose import Fixed
 from lightship.isolation import run_isolated
 from lightship.loading import LoadedModel
 from lightship.lockfile import Lock
+from lightship.papers import write_papers
 from lightship.plan import Plan
-from lightship.proving import prove
+from lightship.proving import Proven, prove
 from lightship.release_folder import draft, publish
+from lightship.sbom import SBOM, Subject, make_sbom
+from lightship.scoring import Labels
 from lightship.study import STUDY_TIMEOUT_S, Study, study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
@@ -31,13 +35,14 @@ REQUIREMENTS = "requirements.lock"
 REALTIME = "realtime.zip"
 
 type Say = Callable[[str], None]
+type Live = tuple[LoadedModel, pd.DataFrame, Labels | None]
 
 
-def run(plan: Plan, say: Say, live: tuple[LoadedModel, pd.DataFrame] | None = None) -> Path:
+def run(plan: Plan, say: Say, live: Live | None = None) -> Path:
     """Package and prove; the sealed release's folder.
 
-    `live` is a model and a sample from Python, in place of the plan's files. Raises a LightshipError of the stage that
-    refused; nothing that looks finished is left behind then.
+    `live` is a model, a sample and its labels from Python, in place of the plan's files. Raises a LightshipError of
+    the stage that refused; nothing that looks finished is left behind then.
     """
     locked = None if plan.upgrade or plan.lock is None else Lock.read(plan.lock)
     with draft(plan.out / plan.name) as folder:
@@ -52,18 +57,18 @@ def run(plan: Plan, say: Say, live: tuple[LoadedModel, pd.DataFrame] | None = No
     return place
 
 
-def _study(
-    plan: Plan, folder: Path, say: Say, live: tuple[LoadedModel, pd.DataFrame] | None, locked: Lock | None
-) -> Study:
+def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock | None) -> Study:
     folder.mkdir()
     fixed = _fixed(plan, locked)
     if live is not None:
-        document = study(*live, folder, fixed=fixed, task=plan.task, say=say)
+        model, sample, labels = live
+        document = study(model, sample, folder, labels=labels, fixed=fixed, task=plan.task, say=say)
     else:
         say("studying the model")
         arguments = {
             "model": str((plan.model or Path()).absolute()),
             "sample": str((plan.sample or Path()).absolute()),
+            "labels": None if plan.labels is None else str(plan.labels.absolute()),
             "folder": str(folder.absolute()),
             "fixed": fixed,
             "task": plan.task,
@@ -124,17 +129,48 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     )
     if not exact:
         archive.unlink()
-    check_budgets(plan.limits, packed, proven.proof, folder / REALTIME)
+    check_budgets(
+        plan.limits,
+        packed,
+        proven.proof,
+        folder / REALTIME,
+        engine=studied.request.engine,
+        verdicts=studied.verdicts,
+    )
     (folder / REQUIREMENTS).write_text(requirements)
     (folder / CONTRACT).write_bytes(contract.to_json())
     (folder / GOLDEN).write_bytes(golden.to_bytes())
+    subject = Subject(
+        name=plan.name,
+        version=version,
+        lightship=installed_version("lightship"),
+        target=plan.target,
+        engine=studied.request.engine,
+        contract=contract,
+        lent=assembled.lent,
+    )
+    (folder / SBOM).write_bytes(make_sbom(subject, {"realtime": folder / REALTIME}, requirements))
     artifact = Artifact(REALTIME, HANDLER, file_digest(folder / REALTIME), packed.zip_bytes, packed.unzipped_bytes)
     notes = {
+        **studied.about,
+        "memory": _advice(plan, proven).to_dict(),
         "slimmed": dict(assembled.slimmed),
         "binaries": asdict(binaries),
         "lent": [each.to_dict() for each in assembled.lent],
     }
-    return _release(plan, studied, version, artifact, proven.proof, notes, folder)
+    release = _release(plan, studied, version, artifact, proven.proof, notes, folder)
+    write_papers(folder, release, contract, golden, proven.traces)
+    return release
+
+
+def _advice(plan: Plan, proven: Proven) -> Advice:
+    traces = proven.traces
+    return advise(
+        plan.target,
+        requests_ms=traces.singles_ms,
+        init_ms=proven.proof.init_ms,
+        busy_rss_mb=traces.busy_rss_mb,
+    )
 
 
 def _release(
@@ -147,7 +183,7 @@ def _release(
         target=plan.target,
         engine=Engines(studied.request.engine, studied.batch.engine),
         artifacts={"realtime": artifact},
-        files={name: file_digest(folder / name) for name in (CONTRACT, GOLDEN, REALTIME, REQUIREMENTS)},
+        files={name: file_digest(folder / name) for name in (CONTRACT, GOLDEN, REALTIME, REQUIREMENTS, SBOM)},
         proof=proof,
         notes={"format": studied.format, "why": studied.why, "engines": studied.verdicts, **notes},
     )

@@ -18,12 +18,13 @@ class PlanError(LightshipError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Budgets that fail a packaging: sizes in MB (10^6 bytes), times in ms. None doesn't limit."""
+    """Budgets that fail a packaging: sizes and peak memory in MB (10^6 bytes), times in ms. None doesn't limit."""
 
     zip_mb: float | None = None
     unzipped_mb: float | None = None
     init_ms: float | None = None
     p99_ms: float | None = None
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def make_plan(
     name: str | None = None,
     model: Path | None = None,
     sample: Path | None = None,
+    labels: Path | None = None,
     python: str = "3.13",
     architecture: str = "x86_64",
     engine: str = "auto",
@@ -76,7 +78,8 @@ def make_plan(
     **others: Any,
 ) -> Plan:
     """Check what can be checked before anything is read. Raises PlanError or TargetError."""
-    for what, path in (("model", model), ("sample", sample), *(("included code", path) for path in include)):
+    given = (("model", model), ("sample", sample), ("labels", labels))
+    for what, path in (*given, *(("included code", path) for path in include)):
         if path is not None and not path.exists():
             raise PlanError(f"The {what} {str(path)!r} doesn't exist. Check the path.")
     if model is not None and sample is None:
@@ -94,6 +97,7 @@ def make_plan(
         target=make_target(python, architecture),
         model=model,
         sample=sample,
+        labels=labels,
         engine=engine,
         include=tuple(include),
         **others,

@@ -19,7 +19,7 @@ from lightship.lending import Lent
 from lightship.wheels import distribution, locked_hashes
 from lightship_runtime.contract import Contract
 from lightship_runtime.documents import dump_document
-from lightship_runtime.manifest import Engines, Target
+from lightship_runtime.manifest import Target
 
 SBOM = "sbom.cdx.json"
 # https://peps.python.org/pep-0639/ deprecates these classifiers; only the unambiguous ones have an SPDX name.
@@ -45,10 +45,9 @@ class Subject:
     version: str
     lightship: str
     target: Target
-    engine: Engines
+    engine: str
     contract: Contract
     lent: tuple[Lent, ...] = ()
-    scores: Sequence[Mapping[str, Any]] = ()
 
 
 def make_sbom(subject: Subject, archives: Mapping[str, Path], lock: str) -> bytes:
@@ -186,7 +185,7 @@ def _runtime(subject: Subject) -> Document:
 
 def _model(subject: Subject, archives: Mapping[str, Path]) -> Document:
     output = subject.contract.output
-    card: Document = {
+    card = {
         "modelParameters": {
             "approach": {"type": _TASKS.get(output.task, "supervised")},
             "task": output.task,
@@ -194,26 +193,15 @@ def _model(subject: Subject, archives: Mapping[str, Path]) -> Document:
             "outputs": [{"format": output.task}],
         }
     }
-    if subject.scores:
-        card["quantitativeAnalysis"] = {
-            "performanceMetrics": [_metric(score) for score in subject.scores],
-        }
     return {
         "type": "machine-learning-model",
         "bom-ref": "model",
         "name": subject.name,
         "version": subject.version,
-        "description": f"Answered by the {subject.engine.request} engine.",
+        "description": f"Answered by the {subject.engine} engine.",
         "components": [_file(use, name, content) for use, name, content in _model_files(archives)],
         "modelCard": card,
     }
-
-
-def _metric(score: Mapping[str, Any]) -> Document:
-    metric: Document = {"type": score["name"], "value": f"{score['value']:.6g}"}
-    if score.get("low") is not None:
-        metric["confidenceInterval"] = {"lowerBound": f"{score['low']:.6g}", "upperBound": f"{score['high']:.6g}"}
-    return metric
 
 
 def _model_files(archives: Mapping[str, Path]) -> Iterator[tuple[str, str, bytes]]:

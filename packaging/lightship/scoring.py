@@ -18,6 +18,8 @@ from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Golden
 from lightship_runtime.monitor.metrics import auc_metric, auc_parts, normal_interval, proportion
 
+type Labels = "pd.Series[Any] | pd.DataFrame"
+
 MAX_SCORED = 5_000
 SMALLEST_P = 1e-15
 
@@ -60,7 +62,7 @@ class Scores:
         }
 
 
-def score(original: Engine, described: Described, labels: "pd.Series[Any] | pd.DataFrame") -> Scores:
+def score(original: Engine, described: Described, labels: Labels) -> Scores:
     """Ask the model for at most MAX_SCORED evenly spaced rows of the sample, and compare with their labels.
 
     Raises LabelsError when the counts differ, or no label is one of the model's classes or a number.
@@ -79,7 +81,7 @@ def score(original: Engine, described: Described, labels: "pd.Series[Any] | pd.D
     return Scores(len(rows), count, tuple(metrics))
 
 
-def _classes(found: Golden, labels: "pd.Series[Any] | pd.DataFrame", contract: Contract) -> list[Score]:
+def _classes(found: Golden, labels: Labels, contract: Contract) -> list[Score]:
     classes = contract.output.classes
     if isinstance(labels, pd.DataFrame):
         raise LabelsError(
@@ -134,7 +136,7 @@ def _by_probability(probabilities: Any, actual: Any, shares: Any) -> list[Score]
     return scores
 
 
-def _regression(found: Golden, labels: "pd.Series[Any] | pd.DataFrame") -> list[Score]:
+def _regression(found: Golden, labels: Labels) -> list[Score]:
     """Errors in the label's own unit; several outputs are averaged."""
     try:
         actual = labels.to_numpy(dtype=np.float64)

@@ -19,6 +19,7 @@ from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe
 from lightship.goldens import make_golden
 from lightship.loading import LoadedModel, OnnxModel, load_model
+from lightship.scoring import Labels, score
 from lightship_runtime.contract import Contract, Task
 from lightship_runtime.engine import Engine
 from lightship_runtime.engines.boosters import wrap_lightgbm, wrap_xgboost
@@ -31,7 +32,8 @@ STUDY_TIMEOUT_S = 1_800
 
 @dataclass(frozen=True)
 class Study:
-    """What was learned of a model, with the folders of the chosen engines' files."""
+    """What was learned of a model, with the folders of the chosen engines' files. `about` is for the release's notes:
+    the sample in numbers, and the model's scores where there were labels."""
 
     folder: Path
     format: str
@@ -39,6 +41,7 @@ class Study:
     batch: Candidate
     verdicts: Mapping[str, Mapping[str, Any]]
     why: str
+    about: Mapping[str, Any]
 
     @property
     def contract(self) -> Contract:
@@ -61,6 +64,7 @@ class Study:
             batch=_candidate(folder, document["batch"]),
             verdicts=document["verdicts"],
             why=document["why"],
+            about=document["about"],
         )
 
 
@@ -68,6 +72,7 @@ def study_file(
     *,
     model: str,
     sample: str,
+    labels: str | None,
     folder: str,
     fixed: Fixed | None,
     task: Task | None,
@@ -75,11 +80,12 @@ def study_file(
     trust_pickle: bool,
 ) -> dict[str, Any]:
     """`study` for files: what runs in the process without credentials."""
-    from lightship.samples import read_sample
+    from lightship.samples import read_labels, read_sample
 
     loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
     frame = read_sample(Path(sample))
-    return study(loaded, frame, Path(folder), fixed=fixed, task=task, say=_quiet)
+    actual = None if labels is None else read_labels(labels)
+    return study(loaded, frame, Path(folder), labels=actual, fixed=fixed, task=task, say=_quiet)
 
 
 def study(
@@ -87,6 +93,7 @@ def study(
     sample: pd.DataFrame,
     folder: Path,
     *,
+    labels: Labels | None = None,
     fixed: Fixed | None,
     task: Task | None,
     say: Callable[[str], None],
@@ -94,7 +101,7 @@ def study(
     """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
     with quiet_and_single():
-        return _studied(loaded, sample, folder, fixed=fixed, task=task, say=say)
+        return _studied(loaded, sample, folder, labels=labels, fixed=fixed, task=task, say=say)
 
 
 @contextmanager
@@ -110,11 +117,16 @@ def _studied(
     sample: pd.DataFrame,
     folder: Path,
     *,
+    labels: Labels | None,
     fixed: Fixed | None,
     task: Task | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     live, described, original = described_model(loaded, sample, folder, task)
+    about: dict[str, Any] = {"data": _summary(described), "scores": None}
+    if labels is not None:
+        say("scoring the model on the labels")
+        about["scores"] = score(original, described, labels).to_dict()
     say("asking the model for its golden rows")
     golden = make_golden(original, described)
     choice = choose(live, described, golden, folder / "engines", fixed=fixed, say=say)
@@ -126,7 +138,14 @@ def _studied(
         "batch": _document(choice.batch),
         "verdicts": {verdict.engine: verdict.to_dict() for verdict in choice.verdicts},
         "why": choice.why,
+        "about": about,
     }
+
+
+def _summary(described: Described) -> dict[str, Any]:
+    """The sample in numbers: how many rows, and of each column the share that is missing."""
+    rows = len(described.columns[0])
+    return {"rows": rows, "missing": [sum(value is None for value in column) / rows for column in described.columns]}
 
 
 def described_model(

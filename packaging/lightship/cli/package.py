@@ -1,5 +1,6 @@
 """`lightship package` and `lightship check`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,7 @@ def _from_config(config: Config) -> dict[str, Any]:
         "architecture": package.architecture,
         "engine": package.engine,
         "include": package.include,
-        "limits": Limits(
-            package.budgets.zip_mb, package.budgets.unzipped_mb, package.budgets.init_ms, package.budgets.p99_ms
-        ),
+        "limits": Limits(**asdict(package.budgets)),
         "lock": config.folder / LOCK_FILE,
         "upgrade": False,
     }
