@@ -44,14 +44,24 @@ def table() -> Callable[..., tuple[pd.DataFrame, np.ndarray[Any, Any]]]:
 def reproduces(tmp_path: Path) -> Reproduces:
     """Compile the model; both engines must give its outputs on the sample, on edges of it, and on single rows."""
 
-    def check(model: Any, sample: Any, *, tolerance: float = 1e-9, is_pure: bool = True, **compare: Any) -> Compiled:
+    def check(
+        model: Any,
+        sample: Any,
+        *,
+        tolerance: float = 1e-9,
+        is_pure: bool = True,
+        edges: bool = True,
+        callable_as: Any = None,
+        task: Any = None,
+    ) -> Compiled:
         frame = sample if isinstance(sample, pd.DataFrame) else pd.DataFrame(sample)
-        described = describe(model, frame.rename(columns=str), **compare)
+        original = model if callable_as is None else callable_as
+        described = describe(original, frame.rename(columns=str), task)
         contract = Contract.from_json(described.contract.to_json())
         folder = tmp_path / f"program{len(list(tmp_path.iterdir()))}"
         compiled = compile_model(model, contract, folder)
         assert compiled.pure is is_pure, compiled.pure_reason
-        columns, expected = _with_edges(model, described)
+        columns, expected = _with_edges(original, described, edges=edges)
         engines: list[Engine] = [array.open_engine(folder, contract)]
         if compiled.pure:
             engines.append(pure.open_engine(folder, contract))
@@ -73,7 +83,8 @@ def assert_equal(found: Outputs, expected: Outputs, tolerance: float) -> None:
         if want is not None:
             want, got = np.asarray(want, dtype=np.float64), np.asarray(got, dtype=np.float64)
             assert got.shape == want.shape, name
-            near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
+            with np.errstate(invalid="ignore"):
+                near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
             assert (near | (got == want) | (np.isnan(got) & np.isnan(want))).all(), (name, got, want)
 
 
@@ -84,27 +95,29 @@ def _row(outputs: Outputs, row: int) -> Outputs:
     return Outputs(one(outputs.predictions), one(outputs.probabilities), one(outputs.scores))
 
 
-def _with_edges(model: Any, described: Described) -> tuple[list[list[Any]], Outputs]:
+def _with_edges(model: Any, described: Described, *, edges: bool) -> tuple[list[list[Any]], Outputs]:
     """The sample's columns with edge rows that the model answers, and what it answers to all."""
     contract = described.contract
     rows = list(zip(*described.columns, strict=True))
-    edges = []
+    more = []
     for place, column in enumerate(contract.columns):
-        for value in _edges(column):
+        for value in _edges(column) if edges else ():
             row = list(rows[place % len(rows)])
             row[place] = value
-            edges.append(tuple(row))
-    if _answers(model, contract, rows + edges) is None:
-        edges = [row for row in edges if _answers(model, contract, [row]) is not None]
-    answers = _answers(model, contract, rows + edges)
+            more.append(tuple(row))
+    if _answers(model, contract, rows + more) is None:
+        more = [row for row in more if _answers(model, contract, [row]) is not None]
+    answers = _answers(model, contract, rows + more)
     assert answers is not None
-    return [list(values) for values in zip(*rows, *edges, strict=True)], answers
+    return [list(values) for values in zip(*rows, *more, strict=True)], answers
 
 
 def _answers(model: Any, contract: Contract, rows: list[tuple[Any, ...]]) -> Outputs | None:
+    columns = [list(values) for values in zip(*rows, strict=True)]
     try:
-        return outputs_of(model, model_input(contract, [list(values) for values in zip(*rows, strict=True)]), contract)
-    except (ValueError, TypeError):
+        with np.errstate(all="ignore"):
+            return outputs_of(model, model_input(contract, columns), contract)
+    except (ValueError, TypeError, IndexError):
         return None
 
 

@@ -1,7 +1,7 @@
 """From a fitted model and its contract to a program on disk."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ def compile_model(model: Any, contract: Contract, folder: Path) -> Compiled:
 def _inputs(c: Context, contract: Contract) -> Value:
     columns = tuple(_raw_column(column) for column in contract.columns)
     x = c.emit("columns.inputs", [], kind="raw", width=len(columns), columns=columns)
+    if contract.layout == "series":
+        return replace(x, is_series=True)
     lengths = [_text_length(column) for column in contract.columns]
     if any(lengths):
         if contract.layout != "matrix" or not all(lengths) or any(column.nullable for column in contract.columns):

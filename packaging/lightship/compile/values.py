@@ -41,7 +41,8 @@ class RawColumn:
 @dataclass(frozen=True, slots=True)
 class Value:
     """A node's value. `dtype` is the NumPy dtype that scikit-learn would hold (for dense and sparse); `columns` the
-    columns of a raw value; `stored_sparse` whether scikit-learn would hold a sparse matrix."""
+    columns of a raw value; `stored_sparse` whether scikit-learn would hold a sparse matrix; `is_series` whether
+    it would hold a single column in one dimension."""
 
     position: int
     kind: Kind
@@ -49,6 +50,7 @@ class Value:
     dtype: str = "float64"
     columns: tuple[RawColumn, ...] = ()
     stored_sparse: bool = False
+    is_series: bool = False
 
     @property
     def is_single(self) -> bool:

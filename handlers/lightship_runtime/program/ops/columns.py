@@ -158,11 +158,11 @@ def _triple(part: Floats | Sparse, offset: int) -> tuple[Array, Array, Array]:
 
 
 def dense_pure(node: Node) -> Step:
-    """sparse -> dense."""
-    width = node.width
+    """sparse -> dense; what isn't stored is 0, or NaN with `absent_is_missing`."""
+    width, absent = node.width, _absent(node)
 
     def step(pair: tuple[list[int], list[float]]) -> list[float]:
-        full = [0.0] * width
+        full = [absent] * width
         for i, value in zip(*pair, strict=True):
             full[i] = value
         return full
@@ -172,7 +172,12 @@ def dense_pure(node: Node) -> Step:
 
 def dense_array(node: Node) -> Step:
     _require(node, "sparse")
-    return lambda sparse: sparse.dense()
+    absent = _absent(node)
+    return lambda sparse: sparse.dense(absent)
+
+
+def _absent(node: Node) -> float:
+    return _NAN if node.param("absent_is_missing", bool, False) else 0.0
 
 
 def single_pure(node: Node) -> Step:

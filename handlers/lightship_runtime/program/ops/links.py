@@ -103,25 +103,35 @@ def _function_name(node: Node) -> str:
 
 
 def apply_pure(node: Node) -> Step:
-    """dense -> dense: `function` of every value; `single`: rounded to float32."""
+    """dense -> dense: `function` of every value; `single`: rounded to float32. sparse -> sparse: of those stored."""
     function = FUNCTIONS[_function_name(node)]
+    if node.kind == "sparse":
+        return lambda pair: (pair[0], list(map(function, pair[1])))
     if node.param("single", bool, False):
         return lambda row: single(list(map(function, row)))
     return lambda row: list(map(function, row))
 
 
 def apply_array(node: Node) -> Step:
-    name = _function_name(node)
-    if name == "expit":
-        return lambda dense: 1.0 / (1.0 + np.exp(-dense))
-    if name == "logit":
-        return lambda dense: np.log(dense / (1 - dense))
-    if name == "signed_square":
-        return lambda dense: dense * np.abs(dense)
-    if name == "third_softsign":
-        return lambda dense: dense / (3 * (np.abs(dense) + 1))
-    step: Step = getattr(np, name)
-    return step
+    function = _array_function(_function_name(node))
+    if node.kind == "sparse":
+        return lambda x: Sparse(x.indptr, x.indices, function(x.data), x.width)
+    return function
+
+
+def _array_function(name: str) -> Step:
+    match name:
+        case "expit":
+            return lambda dense: 1.0 / (1.0 + np.exp(-dense))
+        case "logit":
+            return lambda dense: np.log(dense / (1 - dense))
+        case "signed_square":
+            return lambda dense: dense * np.abs(dense)
+        case "third_softsign":
+            return lambda dense: dense / (3 * (np.abs(dense) + 1))
+        case _:
+            step: Step = getattr(np, name)
+            return step
 
 
 def softmax_pure(node: Node) -> Step:

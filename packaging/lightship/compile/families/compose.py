@@ -1,5 +1,6 @@
 """Pipelines, column transformers and unions: nothing of their own, only the order of what they hold."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,18 +51,22 @@ class ColumnTransformerLowering(Lowering):
     def transform(self, c: Context, model: Any, x: Value) -> Value:
         parts = []
         weights = model.transformer_weights or {}
-        for name, transformer, _ in model.transformers_:
+        for name, transformer, chosen in model.transformers_:
             places = model._transformer_to_input_indices[name]
             if len(places) == 0 or (isinstance(transformer, str) and transformer == "drop"):
                 continue
-            part = transformed(c, transformer, c.pick(x, places))
+            given = replace(c.pick(x, places), is_series=isinstance(chosen, str | int | np.integer))
+            part = transformed(c, transformer, given)
             if name in weights:
-                part = c.with_constant("multiply", c.floats(part), np.full(part.width, weights[name]))
+                part = c.with_constant("multiply", part if part.kind == "sparse" else c.floats(part), weights[name])
             if part.width:
                 parts.append(part)
         if not parts:
             raise UnsupportedModelError(model, "it leaves no column")
-        return c.concat(parts, stored_sparse=bool(model.sparse_output_))
+        joined = c.concat(parts)
+        if joined.kind == "sparse" and not model.sparse_output_:
+            joined = c.dense(joined)
+        return replace(joined, stored_sparse=bool(model.sparse_output_))
 
 
 @lowers(

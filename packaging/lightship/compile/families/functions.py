@@ -31,7 +31,7 @@ class FunctionTransformerLowering(Lowering):
     def transform(self, c: Context, model: Any, x: Value) -> Value:
         if model.func is None:
             return c.dense(x) if model.validate else x
-        name = _name(model)
+        name = _name(model, model.func, model.kw_args)
         if x.kind == "sparse" or x.stored_sparse:
             raise UnsupportedModelError(model, "it would get a sparse matrix")
         dtypes = {column.dtype for column in x.columns} if x.kind == "raw" else {x.dtype}
@@ -40,15 +40,24 @@ class FunctionTransformerLowering(Lowering):
         c.single_precision |= numbers.is_single
         return c.apply(_SAME.get(name, name), numbers)
 
+    def inverse_transform(self, c: Context, model: Any, x: Value) -> Value:
+        """Of predicted values, which are floats."""
+        if model.inverse_func is None:
+            return x
+        name = _name(model, model.inverse_func, model.inv_kw_args)
+        numbers = c.floats(x)
+        c.single_precision |= numbers.is_single
+        return c.apply(_SAME.get(name, name), numbers)
 
-def _name(model: Any) -> str:
+
+def _name(model: Any, function: Any, arguments: Any) -> str:
     """Of the function, which must be the very one of NumPy or SciPy."""
-    if model.kw_args:
-        raise UnsupportedModelError(model, f"kw_args={model.kw_args!r} is not known")
-    for name, function in _known():
-        if model.func is function:
+    if arguments:
+        raise UnsupportedModelError(model, f"its arguments {arguments!r} are not known")
+    for name, known in _known():
+        if function is known:
             return name
-    raise UnsupportedModelError(model, f"the function {model.func!r} is not known")
+    raise UnsupportedModelError(model, f"the function {function!r} is not known")
 
 
 def _known() -> list[tuple[str, Callable[..., Any]]]:

@@ -94,27 +94,41 @@ def _inputs(
     c: Context, model: Any, found: Mapping[str, Any], learner: Mapping[str, Any], x: Value, missing: Any
 ) -> tuple[Value, list[int]]:
     """Columns as float32, categories as the codes they had while fitting; and the number of codes."""
+    columns = _encoded(model, found, learner, x)
+    if columns and not np.isnan(missing):
+        raise UnsupportedModelError(model, f"missing={missing!r} beside pandas categories")
+    if x.kind == "sparse":
+        # What a sparse matrix doesn't store is missing to XGBoost.
+        x = c.emit("columns.dense", [x], width=x.width, dtype="float64", params={"absent_is_missing": True})
+    dense = encode_some(c, model, x, columns)
+    # One-hot columns and what is joined to them store no zeros.
+    for marker in ([] if np.isnan(missing) else [float(missing)]) + ([0.0] if x.stored_sparse else []):
+        fills = {"values": np.full(x.width, np.nan)}
+        dense = c.emit("missing.fill", [dense], width=x.width, params={"marker": marker}, arrays=fills)
+    return c.singles(dense), _limits(model, found, x.width)
+
+
+def _encoded(model: Any, found: Mapping[str, Any], learner: Mapping[str, Any], x: Value) -> dict[int, Codes]:
+    """The columns that are pandas categories."""
     types = learner["feature_types"] or ["float"] * x.width
     encoders = found.get("cats", {}).get("enc") or [None] * x.width
-    columns: dict[int, Codes] = {}
+    columns = {}
     for place, kind in enumerate(types):
         values = _categories(encoders[place])
         is_category = x.kind == "raw" and x.columns[place].dtype == "category"
-        if is_category != (kind == "c" and bool(values)):
+        if is_category != (kind == "c") or (is_category and not values):
             raise UnsupportedModelError(model, f"its column {place} has the type {kind!r} and no categories to match")
         if is_category:
             given = x.columns[place].categories or ()
             if not set(given) <= set(values):
                 raise UnsupportedModelError(model, f"the sample's column {place} has categories it wasn't fitted on")
             columns[place] = Codes(values, list(range(len(values))), float("nan"))
-    if columns and not np.isnan(missing):
-        raise UnsupportedModelError(model, f"missing={missing!r} beside pandas categories")
-    dense = encode_some(c, model, x, columns)
-    # What a sparse matrix doesn't store is missing to XGBoost, and it stores no zeros.
-    for marker in ([] if np.isnan(missing) else [float(missing)]) + ([0.0] if x.stored_sparse else []):
-        fills = {"values": np.full(x.width, np.nan)}
-        dense = c.emit("missing.fill", [dense], width=x.width, params={"marker": marker}, arrays=fills)
-    limits = [0] * x.width
+    return columns
+
+
+def _limits(model: Any, found: Mapping[str, Any], width: int) -> list[int]:
+    """For each column that trees split by category, the number of codes their sets hold."""
+    limits = [0] * width
     for tree in found["trees"]:
         for node, start, size in zip(
             tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True
@@ -123,7 +137,7 @@ def _inputs(
             limits[feature] = max(limits[feature], 1 + max(tree["categories"][start : start + size], default=0))
     if max(limits) > _MOST_CODES:
         raise UnsupportedModelError(model, f"its categories are numbered up to {max(limits)}")
-    return c.singles(dense), limits
+    return limits
 
 
 def _categories(encoder: Any) -> list[Any]:
