@@ -1,12 +1,18 @@
 """Estimated performance against its definition and against the truth, and the accuracy alarm by simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
 from lightship.monitoring import make_baseline, monitor
+from lightship_runtime.monitor.baseline import Baseline, Performance
+from lightship_runtime.monitor.performance import breach, observed
+from lightship_runtime.monitor.profile import Profile
 
 ROLES = {"prediction": "predicted", "score": "p", "label": "late"}
 
@@ -113,24 +119,44 @@ def outcomes(random: np.random.Generator, rows: int, right: float) -> pd.DataFra
     return pd.DataFrame({"predicted": predicted.astype(int), "label": label.astype(int)})
 
 
-def alarm_rate(level: float, drop: float, rows: int, seed: int) -> float:
-    random = np.random.default_rng(seed)
-    alarms = 0
-    for index in range(rows):
-        if index % 20 == 0:
-            baseline = make_baseline(outcomes(random, 5_000, level), prediction="predicted", label="label")
-        alarms += monitor(baseline, outcomes(random, 200, level - drop)).to_dict()["breach"]["level"] == "high"
-    return alarms / rows
+def alarm_chance(level: float, right: float, rows: int) -> float:
+    """The exact chance of an alarm at 200 labels, the model being right with probability `right`.
+
+    Every number of correct rows is judged as `breach` judges it, for 30 baselines drawn at accuracy `level`.
+    """
+    template = make_baseline(outcomes(np.random.default_rng(0), 500, 0.9), prediction="predicted", label="label")
+    chances = []
+    for correct in np.random.default_rng(6).binomial(rows, level, 30).tolist():
+        metrics = {"accuracy": {"value": correct / rows, "low": 0.0, "high": 1.0}}
+        baseline = replace(template, performance=Performance(rows=rows, correct=correct, metrics=metrics))
+        least = next(hits for hits in range(round(200 * level), -1, -1) if alarms(baseline, hits))
+        chances.append(binom.cdf(least, 200, right))
+    return float(np.mean(chances))
 
 
-@pytest.mark.parametrize("level", [0.95, 0.9, 0.8])
-def test_accuracy_alarm_is_silent_without_a_drop(level: float) -> None:
-    assert alarm_rate(level, 0.0, 400, 6) <= 0.005
+def alarms(baseline: Baseline, correct: int) -> bool:
+    profile = Profile.empty(baseline)
+    profile.labelled = 200
+    profile.confusion[0, 0], profile.confusion[0, 1] = correct, 200 - correct
+    return breach(profile, baseline, observed(profile, baseline))["level"] == "high"
 
 
-@pytest.mark.parametrize("level", [0.95, 0.9])
-def test_accuracy_alarm_finds_ten_points_at_200_labels(level: float) -> None:
-    assert alarm_rate(level, 0.1, 300, 7) >= 0.8
+@pytest.mark.parametrize("rows", [2_000, 20_000])
+@pytest.mark.parametrize("level", [0.95, 0.9, 0.85, 0.8])
+def test_accuracy_alarm_is_silent_without_a_drop(level: float, rows: int) -> None:
+    assert alarm_chance(level, level, rows) <= 0.005
+
+
+@pytest.mark.parametrize(("level", "rows"), [(0.95, 2_000), (0.9, 2_000), (0.9, 20_000), (0.85, 20_000)])
+def test_accuracy_alarm_finds_ten_points_at_200_labels(level: float, rows: int) -> None:
+    assert alarm_chance(level, level - 0.1, rows) >= 0.8
+
+
+def test_a_large_sample_needs_a_fall_that_matters() -> None:
+    random = np.random.default_rng(9)
+    baseline = make_baseline(outcomes(random, 100_000, 0.9), prediction="predicted", label="label")
+    assert monitor(baseline, outcomes(random, 100_000, 0.889)).to_dict()["breach"]["level"] == "none"
+    assert monitor(baseline, outcomes(random, 100_000, 0.87)).to_dict()["breach"]["level"] == "high"
 
 
 def test_too_few_labels_are_insufficient() -> None:

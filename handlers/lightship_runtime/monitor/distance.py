@@ -66,7 +66,7 @@ def compare_bins(track: Track, now: Sequence[int], then: Sequence[int]) -> Dista
     now_kept, then_kept = [a for a, _ in kept], [b for _, b in kept]
     psi = stability_index(now_kept, then_kept)
     effect = max(0.0, psi - sampling_bias(len(kept), sum(now), sum(then)))
-    if effect >= _LEAST_EFFECT and _moves(track):
+    if effect >= _LEAST_EFFECT and is_continuous(track):
         effect = min(effect, _smallest_bound(track, now, then))
     return Distance(effect, psi, chi_square(now, then))
 
@@ -85,8 +85,8 @@ def _smallest_bound(track: Track, now: Sequence[int], then: Sequence[int]) -> fl
     return best
 
 
-def _moves(track: Track) -> bool:
-    """Whether the column is continuous enough to be moved by a part of its standard deviation."""
+def is_continuous(track: Track) -> bool:
+    """Whether a numeric track has values enough to be moved by a part of its standard deviation."""
     sketch = track.sketch
     return track.deviation > 0 and len(set(sketch)) > 0.8 * len(sketch) > 0
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lightship_runtime.monitor.baseline import ColumnBaseline, Track
 from lightship_runtime.monitor.bins import ABOVE, BELOW, DIGITS, FAR_ABOVE, FAR_BELOW, INVALID, MISSING, OTHER, UNSEEN
-from lightship_runtime.monitor.distance import Distance, compare_bins, compare_shares
+from lightship_runtime.monitor.distance import Distance, compare_bins, compare_shares, is_continuous
 
 type Level = Literal["none", "warn", "high", "insufficient"]
 type CodeCounts = Mapping[str, int]
@@ -143,7 +143,7 @@ def _body(track: Track, counts: CodeCounts) -> list[Component]:
     if sum(now) < LEAST_VALUES or not sum(then):
         return []
     found: Distance = compare_bins(track, now, then)
-    kept = 1.0 if track.kind == "numeric" else information_kept(max(2, sum(1 for count in then if count)))
+    kept = 1.0 if is_continuous(track) else information_kept(max(2, sum(1 for count in then if count)))
     measure = "distribution" if track.name == "value" else f"distribution of {track.name}"
     return [Component(measure, found.effect, found.p_value, (WARN * kept, HIGH * kept))]
 

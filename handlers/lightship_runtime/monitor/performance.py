@@ -25,7 +25,7 @@ from lightship_runtime.monitor.profile import NEGATIVE, POSITIVE, Profile
 from lightship_runtime.monitor.special import normal_cdf, predictive_cdf
 
 LEAST_LABELS = 200
-FALSE_ALARM_RATE = 0.003
+FALSE_ALARM_RATE = 0.004
 LEAST_DROP = 0.02
 """A fall in accuracy that is worth an alarm, however significant a smaller one may be."""
 LEAST_RISE = 0.05
