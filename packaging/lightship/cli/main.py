@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import click
 
-from lightship.cli import init, package, releases, serve
+from lightship.cli import init, operate, package, releases, releases_elsewhere, serve
 from lightship_runtime.errors import LightshipError
 
 INTERRUPTED = 130
@@ -24,6 +24,14 @@ for command in (
     releases.inspect_command,
     releases.prove_command,
     serve.serve_command,
+    operate.deploy_command,
+    operate.status_command,
+    operate.rollback_command,
+    operate.destroy_command,
+    operate.prune_command,
+    releases_elsewhere.call_command,
+    releases_elsewhere.push_command,
+    releases_elsewhere.pull_command,
 ):
     cli.add_command(command)
 
