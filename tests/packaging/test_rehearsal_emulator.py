@@ -248,7 +248,7 @@ def test_a_failed_update_leaves_what_was_there(clients: Clients) -> None:
 
 def test_parameters_conditions_and_substitutions(clients: Clients) -> None:
     clients("ssm").put_parameter(Name="/days", Value="14", Type="String")
-    template = {
+    template: dict[str, Any] = {
         "Parameters": {
             "Days": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/days"},
             "Name": {"Type": "String"},

@@ -2,16 +2,17 @@
 
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lightship.cli.output import json_option, print_json, progress
 
 if TYPE_CHECKING:
-    from lightship.rehearsal.rehearse import Plan, Step
+    from lightship.rehearsal.rehearse import Listener, Plan, Step
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -29,6 +30,8 @@ def rehearse_command(
     """Deploy with the real CDK into an emulated AWS on this machine, then call, update, refuse, roll back, destroy."""
     from lightship.rehearsal.rehearse import NOT_PROVEN, Listener, Plan, rehearse
 
+    # Ended either way, it takes down what it started.
+    signal.signal(signal.SIGTERM, _interrupt)
     plan = Plan(project.absolute(), stage, release.absolute() if release else None)
     with progress() as say:
         listener = Listener(
@@ -48,18 +51,23 @@ def rehearse_command(
         click.echo(f"  - {each}")
 
 
-def _keep(plan: "Plan", listener: Any, as_json: bool) -> None:
+def _keep(plan: "Plan", listener: "Listener", as_json: bool) -> None:
     from lightship.rehearsal.rehearse import keep
 
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-
-    def ready(told: dict[str, Any]) -> None:
+    def ready(told: dict[str, Any]) -> threading.Event:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
         # Scripts read one line.
         click.echo(json.dumps(told) if as_json else _invitation(told))
+        sys.stdout.flush()
+        return stop
 
-    keep(plan, listener, ready=ready, stop=stop)
+    keep(plan, listener, ready=ready)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _invitation(told: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Runs the CDK's command line against a rehearsal's AWS."""
 
+import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,11 +62,18 @@ class Cdk:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            # It starts the app and Node beneath it: all of them end with an interrupted rehearsal.
+            start_new_session=True,
         ) as process:
-            for line in process.stdout or ():
-                lines.append(line.rstrip())
-                self.log(line.rstrip())
-            returncode = process.wait(TIMEOUT_S)
+            try:
+                for line in process.stdout or ():
+                    lines.append(line.rstrip())
+                    self.log(line.rstrip())
+                returncode = process.wait(TIMEOUT_S)
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
         return CdkRun(tuple(arguments), returncode, "\n".join(lines))
 
     def must(self, *arguments: str, **settings: object) -> CdkRun:

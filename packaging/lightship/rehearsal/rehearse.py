@@ -83,6 +83,7 @@ class Rehearsal:
     def __post_init__(self) -> None:
         self.clients = clients_of(self.aws)
         self.stack = self.config.service
+        self.assembly = ""
         self.context = {"stage": self.config.stage} if self.config.stage else {}
 
     @contextmanager
@@ -115,7 +116,8 @@ class Rehearsal:
         """Deploy a release with the CDK and read back everything that was configured."""
         with self.step(name) as words:
             release = self.workspace.lock(folder)
-            self.cdk.must("deploy", self.stack, *APPROVED, app=self._synthesise())
+            self.assembly = self._synthesise(release)
+            self.cdk.must("deploy", self.stack, *APPROVED, app=self.assembly)
             checks = check_all(self._deployed(folder, release))
             words.append(f"release {release.version}, live version {self.live}, {len(checks)} checks read back")
         return release
@@ -145,8 +147,8 @@ class Rehearsal:
         """Deploy a release whose predictions differ: the hook has to refuse it, and the alias to stay."""
         with self.step("update with a release whose predictions differ") as words:
             before = self.live
-            self.workspace.lock(folder)
-            done = self.cdk.run("deploy", self.stack, *APPROVED, app=self._synthesise())
+            assembly = self._synthesise(self.workspace.lock(folder))
+            done = self.cdk.run("deploy", self.stack, *APPROVED, app=assembly)
             if done.returncode == 0 or self.live != before:
                 raise CheckFailedError(
                     f"A release with another prediction was deployed: the alias points to version {self.live}."
@@ -160,7 +162,7 @@ class Rehearsal:
     def destroy(self) -> None:
         """Take the stack down and see that it is gone."""
         with self.step("destroy") as words:
-            self.cdk.must("destroy", self.stack, "--force", app=ASSEMBLY)
+            self.cdk.must("destroy", self.stack, "--force", app=self.assembly)
             cloudformation = self.clients("cloudformation")
             names = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
             if self.stack in names:
@@ -219,10 +221,17 @@ class Rehearsal:
             release_folder=folder,
         )
 
-    def _synthesise(self) -> str:
-        """The assembly of the locked release, made by the project's own app."""
-        self.cdk.must("synth", self.stack, "--quiet", "--output", ASSEMBLY, context=self.context)
-        return ASSEMBLY
+    def _synthesise(self, release: Release) -> str:
+        """The assembly of the locked release, made by the project's own app once for each release.
+
+        The first one went through all of the app's validations; the others are the same stack around another zip.
+        """
+        assembly = f"{ASSEMBLY}/{release.version}"
+        if not (self.workspace.folder / assembly).exists():
+            validate = {} if not (self.workspace.folder / ASSEMBLY).exists() else {"CDK_VALIDATION": "false"}
+            arguments = ("synth", self.stack, "--quiet", "--output", assembly)
+            self.cdk.must(*arguments, context=self.context, extra=validate)
+        return assembly
 
     def _refusal(self, printed: str) -> str:
         """What the hook said against the last deployment. Raises CheckFailedError when it failed for another reason."""
@@ -277,14 +286,11 @@ def rehearse(plan: Plan, listener: Listener) -> list[Step]:
         return running.steps
 
 
-def keep(
-    plan: Plan, listener: Listener, *, ready: Callable[[dict[str, Any]], None], stop: threading.Event
-) -> list[Step]:
-    """Deploy and call, then leave everything running until `stop` is set. `ready` is called once."""
+def keep(plan: Plan, listener: Listener, *, ready: Callable[[dict[str, Any]], threading.Event]) -> list[Step]:
+    """Deploy and call, then leave everything running. `ready` is called once and gives the event that ends it."""
     with rehearsal(plan, listener) as running:
         running.bootstrap()
         running.deploy("first deployment", running.first)
         running.call()
-        ready(running.ready())
-        stop.wait()
+        ready(running.ready()).wait()
         return running.steps
