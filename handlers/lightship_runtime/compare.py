@@ -170,6 +170,6 @@ def metrics_line(count: Count, settings: Settings, now_ms: int) -> str:
 
 
 def _client() -> Any:
-    import boto3  # type: ignore[import-untyped]
+    import boto3
 
     return boto3.client("lambda")

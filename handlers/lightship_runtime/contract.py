@@ -50,12 +50,14 @@ class Output(NamedTuple):
     `classes` are the labels with their JSON types, in the order of the model's own `classes_` (for multilabel, the
     names of the labels). `probabilities` says whether the model gives them. `width` is the number of values a
     prediction has: 0 for a single value, k for a row of k values (multi-output regression, transform, multilabel).
+    `thresholds`, where the user set any, has one for each class or None (see `thresholds.ThresholdedEngine`).
     """
 
     task: Task
     classes: tuple[Scalar, ...] = ()
     probabilities: bool = False
     width: int = 0
+    thresholds: tuple[float | None, ...] = ()
 
 
 class Contract(NamedTuple):
@@ -95,7 +97,9 @@ class Contract(NamedTuple):
             output = document["output"]
             contract = cls(
                 columns=tuple(_column(column) for column in document["columns"]),
-                output=Output(**{**output, "classes": tuple(output["classes"])}),
+                output=Output(
+                    **{**output, "classes": tuple(output["classes"]), "thresholds": tuple(output["thresholds"])}
+                ),
                 layout=document["layout"],
             )
         except (KeyError, TypeError) as error:

@@ -167,6 +167,11 @@ def _is_tie(golden: Golden, row: int, contract: Contract, tolerance: float) -> b
     values = _decision_values(golden, row)
     if contract.output.task == "multilabel":
         return any(abs(value - 0.5) <= tolerance for value in values)
+    thresholds = contract.output.thresholds
+    if any(
+        limit is not None and abs(value - limit) <= tolerance for value, limit in zip(values, thresholds, strict=False)
+    ):
+        return True
     numbers: list[float] = [value for value in values if value is not None]
     if len(numbers) < 2:
         return False

@@ -132,7 +132,7 @@ def _answer_codedeploy(event: Mapping[str, Any], refusal: str | None) -> None:
 
 
 def _client(service: str) -> Any:
-    import boto3  # type: ignore[import-untyped]
+    import boto3
 
     return boto3.client(service)
 

@@ -31,6 +31,19 @@ def read(folder: str | PathLike[str], name: str) -> bytes:
 
 def open_engine(folder: str | PathLike[str], contract: Contract, engine: str, options: dict[str, Any]) -> Engine:
     """Open the model files in `folder` with the named engine. Only that engine's libraries are imported."""
+    return with_thresholds(_open(folder, contract, engine, options), contract)
+
+
+def with_thresholds(engine: Engine, contract: Contract) -> Engine:
+    """The engine itself, unless the contract has thresholds."""
+    if not contract.output.thresholds:
+        return engine
+    from lightship_runtime.thresholds import ThresholdedEngine
+
+    return ThresholdedEngine(engine, contract.output.thresholds)
+
+
+def _open(folder: str | PathLike[str], contract: Contract, engine: str, options: dict[str, Any]) -> Engine:
     match engine:
         case "pure":
             from lightship_runtime.engines import pure

@@ -1,6 +1,6 @@
 """Lightship from Python: what the command line does, for live models. Imports wait until a function is called."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
     python: str = "3.13",
     architecture: str = "x86_64",
     task: "Task | None" = None,
+    thresholds: "Mapping[str, float] | None" = None,
     include: Sequence[str | Path] = (),
     say: Say | None = None,
 ) -> Packaged:
@@ -43,7 +44,8 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
 
     `model` is an estimator with scikit-learn's methods, or a LightGBM or XGBoost Booster. `sample` holds rows of its
     input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts; `labels`
-    what happened in each of them, for the scores. The other arguments are the options of `lightship package`. Raises
+    what happened in each of them, for the scores. `thresholds` has, by class, the
+    probability from which it is predicted. The other arguments are the options of `lightship package`. Raises
     LightshipError.
     """
     from lightship.loading import loaded_object
@@ -59,6 +61,7 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
         python=python,
         architecture=architecture,
         task=task,
+        thresholds=thresholds or {},
         include=[Path(each) for each in include],
     )
     actual = None if labels is None else as_labels(labels)

@@ -33,7 +33,7 @@ _ENGINE_FILES: Mapping[str, Sequence[str]] = {
 _REALTIME_FILES = (
     "__init__.py", "api.py", "contract.py", "documents.py", "engine.py", "engines/__init__.py", "errors.py",
     "events.py", "identifiers.py", "loader.py", "openapi.py", "predict.py", "problems.py", "realtime.py",
-    "sampling.py", "strict_json.py", "telemetry.py", "validation.py",
+    "sampling.py", "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
 )  # fmt: skip
 
 

@@ -20,13 +20,15 @@ type Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """`[model]`: what is packaged. `task` overrides what the model itself says it does."""
+    """`[model]`: what is packaged. `task` overrides what the model itself says it does; `threshold` has, by class, the
+    probability from which it is predicted."""
 
     name: str = named("model", r"[A-Za-z][A-Za-z0-9-]{0,62}", "letters, digits and hyphens, a letter first")
     path: Path | None = None
     sample: Path | None = None
     labels: Path | None = None
     task: Task | None = None
+    threshold: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Infers the contract from a model and a sample: columns, types, what the model gives."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from lightship_runtime.contract import Column, Contract, Layout, Output, Task
 from lightship_runtime.engines.estimator import outputs_of
 from lightship_runtime.engines.inputs import model_input
 from lightship_runtime.errors import LightshipError
+from lightship_runtime.predict import class_key
 
 MAX_CATEGORIES = 1_000
 PROBED_ROWS = 8
@@ -33,6 +34,28 @@ class Described:
 
     def at(self, rows: Sequence[int]) -> list[list[Any]]:
         return [[values[row] for row in rows] for values in self.columns]
+
+
+def set_thresholds(described: Described, thresholds: Mapping[str, float]) -> Described:
+    """The same with the user's thresholds, by class. Raises DescriptionError for what the model hasn't."""
+    if not thresholds:
+        return described
+    output = described.contract.output
+    keys = [class_key(label) for label in output.classes]
+    if output.task not in ("binary", "multiclass") or not output.probabilities:
+        raise DescriptionError(
+            f"[model] threshold is set, but the model, of task {output.task}, gives no probabilities of classes. "
+            "Remove it, or package a classifier that has predict_proba."
+        )
+    for key, value in thresholds.items():
+        if key not in keys or not 0 < value <= 1:
+            raise DescriptionError(
+                f"[model] threshold has {key} = {value:g}. "
+                f"Its keys are among {', '.join(keys[:20])}, its values above 0 and at most 1."
+            )
+    limits = tuple(thresholds.get(key) for key in keys)
+    contract = described.contract._replace(output=output._replace(thresholds=limits))
+    return Described(contract, described.columns)
 
 
 def describe(model: Any, sample: pd.DataFrame, task: Task | None = None) -> Described:

@@ -62,7 +62,9 @@ def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock |
     fixed = _fixed(plan, locked)
     if live is not None:
         model, sample, labels = live
-        document = study(model, sample, folder, labels=labels, fixed=fixed, task=plan.task, say=say)
+        document = study(
+            model, sample, folder, labels=labels, fixed=fixed, task=plan.task, thresholds=plan.thresholds, say=say
+        )
     else:
         say("studying the model")
         arguments = {
@@ -72,6 +74,7 @@ def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock |
             "folder": str(folder.absolute()),
             "fixed": fixed,
             "task": plan.task,
+            "thresholds": dict(plan.thresholds),
             "trust": list(plan.trust),
             "trust_pickle": plan.trust_pickle,
         }

@@ -39,6 +39,7 @@ class Plan:
     labels: Path | None = None
     engine: str = "auto"
     task: Task | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     trust: tuple[str, ...] = ()
     trust_pickle: bool = False
     include: tuple[Path, ...] = ()

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from lightship.candidates import TOLERANCE, Candidate
 from lightship.choose import Choice, Fixed, choose
-from lightship.describe import Described, describe
+from lightship.describe import Described, describe, set_thresholds
 from lightship.goldens import make_golden
 from lightship.loading import LoadedModel, OnnxModel, load_model
 from lightship.scoring import Labels, score
@@ -25,6 +25,7 @@ from lightship_runtime.engine import Engine
 from lightship_runtime.engines.boosters import wrap_lightgbm, wrap_xgboost
 from lightship_runtime.engines.native import NativeEngine
 from lightship_runtime.golden import Golden, read_golden
+from lightship_runtime.loader import with_thresholds
 from lightship_runtime.manifest import CONTRACT, GOLDEN
 
 STUDY_TIMEOUT_S = 1_800
@@ -76,6 +77,7 @@ def study_file(
     folder: str,
     fixed: Fixed | None,
     task: Task | None,
+    thresholds: Mapping[str, float],
     trust: Sequence[str],
     trust_pickle: bool,
 ) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def study_file(
     loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
     frame = read_sample(Path(sample))
     actual = None if labels is None else read_labels(labels)
-    return study(loaded, frame, Path(folder), labels=actual, fixed=fixed, task=task, say=_quiet)
+    return study(loaded, frame, Path(folder), labels=actual, fixed=fixed, task=task, thresholds=thresholds, say=_quiet)
 
 
 def study(
@@ -96,12 +98,14 @@ def study(
     labels: Labels | None = None,
     fixed: Fixed | None,
     task: Task | None,
+    thresholds: Mapping[str, float],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
     with quiet_and_single():
-        return _studied(loaded, sample, folder, labels=labels, fixed=fixed, task=task, say=say)
+        models = described_model(loaded, sample, folder, task, thresholds)
+        return {"format": loaded.format, **_studied(models, folder, labels=labels, fixed=fixed, say=say)}
 
 
 @contextmanager
@@ -113,16 +117,14 @@ def quiet_and_single() -> Iterator[None]:
 
 
 def _studied(
-    loaded: LoadedModel,
-    sample: pd.DataFrame,
+    models: tuple[Any, Described, Engine],
     folder: Path,
     *,
     labels: Labels | None,
     fixed: Fixed | None,
-    task: Task | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    live, described, original = described_model(loaded, sample, folder, task)
+    live, described, original = models
     about: dict[str, Any] = {"data": _summary(described), "scores": None}
     if labels is not None:
         say("scoring the model on the labels")
@@ -133,7 +135,6 @@ def _studied(
     (folder / CONTRACT).write_bytes(described.contract.to_json())
     (folder / GOLDEN).write_bytes(_judged(choice, golden).to_bytes())
     return {
-        "format": loaded.format,
         "request": _document(choice.request),
         "batch": _document(choice.batch),
         "verdicts": {verdict.engine: verdict.to_dict() for verdict in choice.verdicts},
@@ -149,7 +150,11 @@ def _summary(described: Described) -> dict[str, Any]:
 
 
 def described_model(
-    loaded: LoadedModel, sample: pd.DataFrame, folder: Path, task: Task | None
+    loaded: LoadedModel,
+    sample: pd.DataFrame,
+    folder: Path,
+    task: Task | None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> tuple[Any, Described, Engine]:
     """(the model behind scikit-learn's methods, what it takes and gives, the original as an engine)."""
     if isinstance(loaded.model, OnnxModel):
@@ -158,8 +163,8 @@ def described_model(
 
         original = folder / "original"
         original.mkdir(parents=True)
-        described = describe_onnx(loaded.model, sample, original)
-        return original, described, open_engine(original, described.contract)
+        described = set_thresholds(describe_onnx(loaded.model, sample, original), thresholds or {})
+        return original, described, with_thresholds(open_engine(original, described.contract), described.contract)
     live = loaded.model
     match type(live).__module__.split(".")[0], type(live).__name__:
         case "lightgbm", "Booster":
@@ -168,8 +173,9 @@ def described_model(
             callable_as = wrap_xgboost(live)
         case _:
             callable_as = live
-    described = describe(callable_as, sample, task)
-    return live, described, NativeEngine(callable_as, described.contract)
+    described = set_thresholds(describe(callable_as, sample, task), thresholds or {})
+    engine = with_thresholds(NativeEngine(callable_as, described.contract), described.contract)
+    return live, described, engine
 
 
 def _judged(choice: Choice, golden: Golden) -> Golden:

@@ -74,7 +74,7 @@ def read_value(hint: Any, value: Any, where: str, folder: Path) -> Any:
         case origin if origin is tuple:
             return _list(get_args(hint)[0], value, where, folder)
         case origin if origin is Mapping:
-            return _strings(value, where)
+            return _mapping(get_args(hint)[1], value, where, folder)
     return _plain(hint, value, where, folder)
 
 
@@ -104,10 +104,10 @@ def _list(hint: Any, value: Any, where: str, folder: Path) -> tuple[Any, ...]:
     return tuple(read_value(hint, item, f"{where}[{index}]", folder) for index, item in enumerate(value))
 
 
-def _strings(value: Any, where: str) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
-        raise ConfigError(f"{where} in lightship.toml is {value!r}; write a table of strings.")
-    return dict(value)
+def _mapping(hint: Any, value: Any, where: str, folder: Path) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} in lightship.toml is {value!r}; write a table.")
+    return {key: read_value(hint, item, f"{where}.{key}", folder) for key, item in value.items()}
 
 
 def _check(value: Any, metadata: Mapping[str, Any], where: str) -> None:

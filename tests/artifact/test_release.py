@@ -257,3 +257,16 @@ def test_a_cold_start_imports_nothing_that_the_first_prediction_does_without(rel
     loaded = set(done.stdout.split())
     costly = {"dataclasses", "inspect", "pathlib", "numpy", "fastapi", "pydantic", "starlette", "mangum", "asyncio"}
     assert loaded & costly == set()
+
+
+def test_thresholds_apply_in_the_zip_as_in_the_golden_rows(tmp_path: Path) -> None:
+    model = classifier(LogisticRegression())
+    packaged = package(model, sample=sample(), out=tmp_path, name="strict", thresholds={"high": 0.999})
+    assert packaged.release.proof is not None
+    assert packaged.release.proof.label_flips == 0
+    golden = read_golden(packaged.path / GOLDEN)
+    assert golden.probabilities is not None
+    expected = [0 if row[0] >= 0.999 else 1 for row in golden.probabilities]
+    assert list(golden.predictions) == expected
+    with pytest.raises(LightshipError, match="enormous"):
+        package(model, sample=sample(), out=tmp_path, name="wrong", thresholds={"enormous": 0.5})

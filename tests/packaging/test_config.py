@@ -136,7 +136,7 @@ def test_every_object_is_frozen() -> None:
         ({"endpoint": {"jwt": {"issuer": "https://x"}}}, "lacks the key 'audience' in [endpoint.jwt]"),
         ({"endpoint": 3}, "write it as a table"),
         ({"monitoring": {"availability": float("nan")}}, "lies in 0.5 to"),
-        ({"deploy": {"tags": {"a": 1}}}, "write a table of strings"),
+        ({"deploy": {"tags": {"a": 1}}}, "deploy.tags.a in lightship.toml is 1; write a string"),
         ({"model": {"name": "my_model"}}, "model.name in lightship.toml is 'my_model'; use letters"),
         ({"stages": []}, "write tables like [stages.prod.endpoint]"),
         ({"stages": {"pro d": {}}}, "The stage name 'pro d'"),

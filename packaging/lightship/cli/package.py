@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from lightship.advice import sentence
 from lightship.api import Packaged
 from lightship.candidates import ORDER
 from lightship.cli.output import json_option, megabytes, print_json, progress
@@ -109,6 +110,7 @@ def _from_config(config: Config) -> dict[str, Any]:
         "name": config.model.name,
         "labels": config.model.labels,
         "task": config.model.task,
+        "thresholds": config.model.threshold,
         "python_version": package.python,
         "architecture": package.architecture,
         "engine": package.engine,
@@ -148,3 +150,5 @@ def print_release(packaged: Packaged) -> None:
         f"  starts in {proof.init_ms:.0f} ms, then p50 {proof.p50_ms:.2f} ms and p99 {proof.p99_ms:.2f} ms a request, "
         f"{proof.peak_rss_mb:.0f} MB"
     )
+    if memory := release.notes.get("memory"):
+        click.echo(f"  memory: {sentence(memory, release.target)}")
