@@ -1,7 +1,6 @@
 """How a plan and a status read on a terminal."""
 
 from collections import Counter
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -52,7 +51,11 @@ def _line(change: "Change") -> str:
 
 def _print_counts(plan: "DeployPlan") -> None:
     counts = Counter(noun(change.type) for change in plan.changes)
-    click.echo(f"  + {len(plan.changes)} resources: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+    click.echo(f"  + {len(plan.changes)} resources: {', '.join(_counted(*each) for each in counts.items())}")
+
+
+def _counted(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} ({count})"
 
 
 def _print_access(plan: "DeployPlan") -> None:
@@ -60,9 +63,11 @@ def _print_access(plan: "DeployPlan") -> None:
         click.echo(f"  ! {door}")
     if plan.widened:
         click.echo("  Permissions added:")
-    for who, grants in groupby(sorted(plan.widened, key=lambda grant: grant.who), key=lambda grant: grant.who):
-        for grant in grants:
-            click.echo(f"    {who} {grant.what}")
+    actions: dict[tuple[str, str, str], list[str]] = {}
+    for grant in sorted(plan.widened, key=lambda grant: grant.who):
+        actions.setdefault((grant.who, grant.verb, grant.where), []).append(grant.action)
+    for (who, verb, where), several in actions.items():
+        click.echo(f"    {who} {verb} {', '.join(several)} {where}".rstrip())
 
 
 def _print_cost(plan: "DeployPlan") -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -23,15 +23,20 @@ NEGATIONS = frozenset({"NotAction", "NotResource", "NotPrincipal"})
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One action, on one resource, by one principal. `key` is what it is compared by; a denial widens by going."""
+    """One action, on one resource, by one principal. `key` is what it is compared by; a denial widens by going.
+
+    In words: `who` `verb` `action` `where`.
+    """
 
     key: str
     who: str
-    what: str
+    verb: str
+    action: str
+    where: str = ""
     allows: bool = True
 
     def __str__(self) -> str:
-        return f"{self.who}: {self.what}"
+        return " ".join(part for part in (self.who, self.verb, self.action, self.where) if part)
 
 
 def widened(old: Template, new: Template) -> tuple[Grant, ...]:
@@ -39,7 +44,7 @@ def widened(old: Template, new: Template) -> tuple[Grant, ...]:
     before, after = _grants(old), _grants(new)
     added = [grant for key, grant in after.items() if grant.allows and key not in before]
     lifted = [
-        Grant(grant.key, grant.who, f"no longer {grant.what}")
+        replace(grant, verb=f"no longer {grant.verb}")
         for key, grant in before.items()
         if not grant.allows and key not in after and _still_there(grant, new)
     ]
@@ -75,14 +80,14 @@ def _role(name: str, properties: Mapping[str, Any], template: Template) -> Itera
     for statement in _listed(properties["AssumeRolePolicyDocument"]["Statement"]):
         key = _key("trust", name, statement, template)
         principal = text_of(_principal(statement), template)
-        yield Grant(key, who, f"may be assumed by {principal}", statement["Effect"] == "Allow")
+        yield Grant(key, who, "may be assumed by", principal, allows=statement["Effect"] == "Allow")
     for policy in properties.get("Policies", ()):
         yield from _document(name, policy["PolicyDocument"], template)
     for policy in properties.get("ManagedPolicyArns", ()):
-        yield Grant(_key("managed", name, policy, template), who, f"has the policy {text_of(policy, template)}")
+        yield Grant(_key("managed", name, policy, template), who, "has the policy", text_of(policy, template))
     if boundary := properties.get("PermissionsBoundary"):
         key = _key("boundary", name, boundary, template)
-        yield Grant(key, who, f"bounded by {text_of(boundary, template)}", allows=False)
+        yield Grant(key, who, "bounded by", text_of(boundary, template), allows=False)
 
 
 def _holders(name: str, properties: Mapping[str, Any]) -> list[str]:
@@ -104,22 +109,23 @@ def _statement(holder: str, statement: Statement, template: Template) -> Iterato
     provided = " under conditions" if condition else ""
     if NEGATIONS & statement.keys():
         whole = {key: each for key, each in statement.items() if key != "Sid"}
-        what = f"{verb} {text_of(whole, template)}"
-        yield Grant(_key("whole", holder, whole, template), label(holder, template), what, allows)
+        key = _key("whole", holder, whole, template)
+        yield Grant(key, label(holder, template), verb, text_of(whole, template), allows=allows)
         return
     principal = _principal(statement)
     by = f" by {text_of(principal, template)}" if principal else ""
     for action, resource in product(_listed(statement["Action"]), _listed(statement.get("Resource", "*"))):
         key = _key(verb, holder, [action, resource, principal, condition], template)
-        what = f"{verb} {action} on {text_of(resource, template)}{by}{provided}"
-        yield Grant(key, label(holder, template), what, allows)
+        where = f"on {text_of(resource, template)}{by}{provided}"
+        yield Grant(key, label(holder, template), verb, str(action), where, allows)
 
 
 def _permission(properties: Mapping[str, Any], template: Template) -> Grant:
     who = text_of(properties["Principal"], template)
     function = text_of(properties["FunctionName"], template)
     source = f" for {text_of(properties['SourceArn'], template)}" if "SourceArn" in properties else ""
-    return Grant(_key("invoke", "", properties, template), who, f"may {properties['Action']} on {function}{source}")
+    key = _key("invoke", "", properties, template)
+    return Grant(key, who, "may", str(properties["Action"]), f"on {function}{source}")
 
 
 def _principal(statement: Statement) -> Any:

@@ -97,9 +97,9 @@ class CdkProgram:
 
 
 def progress_of(line: str) -> str | None:
-    """A line of `--progress events` in short: how far, what, and which resource. None for other lines."""
+    """A line of `--progress events` in short: how far, and what came to an end. None for other lines."""
     found = EVENT.search(line)
-    if not found:
+    if not found or found["status"].endswith("_IN_PROGRESS"):
         return None
     status = found["status"].lower().replace("_", " ")
     return f"{found['done']} of {found['all']}: {found['type'].removeprefix('AWS::')} {status}"

@@ -83,5 +83,5 @@ def move_now(aws: Clients, stack: DeployedStack, wanted: str | None) -> str:
     )
     return (
         f"All traffic goes to {to} now; before, it was {live}. CloudFormation doesn't know: the next "
-        "`lightship deploy` or `lightship rollback` reconciles; until then a plain `cdk deploy` of another release fails."
+        "`lightship deploy` or `lightship rollback` reconciles; until then a plain `cdk deploy` fails."
     )
