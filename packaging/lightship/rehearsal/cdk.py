@@ -13,6 +13,8 @@ from lightship.rehearsal.node import CdkTool
 from lightship_runtime.errors import LightshipError
 
 TIMEOUT_S = 600
+NOISE = ("at ", "b'!!")
+PROGRESS = ("_IN_PROGRESS", "_COMPLETE ")
 # The CDK's own environment variables pass; everything that would point it to another AWS doesn't.
 HIDDEN = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -104,7 +106,9 @@ class Cdk:
 
 
 def _telling(lines: Sequence[str]) -> list[str]:
-    """The lines without progress and stack traces."""
+    """The lines without progress, stack traces, and jsii's opinion of Node."""
     return [
-        line for line in lines if line.strip() and not line.lstrip().startswith("at ") and "_IN_PROGRESS" not in line
+        line
+        for line in lines
+        if line.strip() and not line.lstrip().startswith(NOISE) and not any(word in line for word in PROGRESS)
     ]

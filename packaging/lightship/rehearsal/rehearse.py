@@ -20,6 +20,7 @@ from lightship.rehearsal.clients import clients_of, stack_outputs, stack_resourc
 from lightship.rehearsal.front.server import ApiFront, front_of
 from lightship.rehearsal.node import cdk_tool
 from lightship.rehearsal.workspace import Workspace, locked_folder, workspace_of
+from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, read_golden
 from lightship_runtime.manifest import GOLDEN, Release, read_contract
 
@@ -255,6 +256,8 @@ class Rehearsal:
 def rehearsal(plan: Plan, listener: Listener) -> Iterator[Rehearsal]:
     """An emulated AWS and a workspace, both gone afterwards."""
     config = load_config(plan.project, plan.stage)
+    if config.stages and plan.stage is None:
+        raise LightshipError(f"lightship.toml has the stages {', '.join(config.stages)}. Say which one: --stage NAME.")
     first = plan.release or locked_folder(plan.project)
     Release.read(first)
     tool = cdk_tool(plan.project)
