@@ -1,7 +1,8 @@
 """What a lowering works with: emitting operations, changing representation, and lowering the estimators inside."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate
 
 import numpy as np
 
@@ -20,6 +21,7 @@ class Context:
         self.builder = Builder()
         self.emit: Callable[..., Value] = self.builder.emit
         self.single_precision = False
+        self.remembered: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
 
     # Estimators inside estimators.
 
@@ -218,3 +220,18 @@ class Context:
         return self.emit(
             "links.average", parts, width=parts[0].width, params={"divisor": float(divisor)}, arrays=arrays
         )
+
+
+def once[**P, R](function: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
+    """Do the work of a function of a context, estimators and values once in a compilation: several methods of a model
+    build on the same trees. The arguments are held, so that an id stays theirs."""
+
+    @wraps(function)
+    def remembering(c: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = (function, *(each if isinstance(each, Value) else id(each) for each in (*args, *kwargs.values())))
+        if key not in c.remembered:
+            c.remembered[key] = (function(c, *args, **kwargs), (*args, *kwargs.values()))
+        result: R = c.remembered[key][0]
+        return result
+
+    return remembering

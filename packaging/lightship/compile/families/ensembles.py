@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lightship.compile.context import Context
+from lightship.compile.context import Context, once
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.families.linear_models import inlier
 from lightship.compile.families.trees import probabilities, sklearn_tree, values
@@ -240,27 +240,32 @@ class IsolationForestLowering(Lowering):
     """Two to the power of the mean depth in units of what is usual."""
 
     def score_samples(self, c: Context, model: Any, x: Value) -> Value:
-        trees = [
-            sklearn_tree(tree, (paths + lengths - 1.0)[:, None], features)
-            for tree, features, paths, lengths in zip(
-                model.estimators_,
-                model.estimators_features_,
-                model._decision_path_lengths,
-                model._average_path_length_per_tree,
-                strict=True,
-            )
-        ]
-        usual = len(trees) * float(_average_path_length(model._max_samples))
-        if usual == 0:
-            raise UnsupportedModelError(model, "its trees saw a single row")
-        depth = emit_trees(c, c.singles(x), trees, base=[0.0])
-        return c.apply("negative", c.apply("exp2", c.with_constant("divide", depth, -usual)))
+        return _isolation(c, model, x)
 
     def decision_function(self, c: Context, model: Any, x: Value) -> Value:
         return c.with_constant("subtract", self.score_samples(c, model, x), model.offset_)
 
     def predict(self, c: Context, model: Any, x: Value) -> Value:
         return inlier(c, self.decision_function(c, model, x))
+
+
+@once
+def _isolation(c: Context, model: Any, x: Value) -> Value:
+    trees = [
+        sklearn_tree(tree, (paths + lengths - 1.0)[:, None], features)
+        for tree, features, paths, lengths in zip(
+            model.estimators_,
+            model.estimators_features_,
+            model._decision_path_lengths,
+            model._average_path_length_per_tree,
+            strict=True,
+        )
+    ]
+    usual = len(trees) * float(_average_path_length(model._max_samples))
+    if usual == 0:
+        raise UnsupportedModelError(model, "its trees saw a single row")
+    depth = emit_trees(c, c.singles(x), trees, base=[0.0])
+    return c.apply("negative", c.apply("exp2", c.with_constant("divide", depth, -usual)))
 
 
 def _average_path_length(samples: int) -> float:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lightship.compile.context import Context
+from lightship.compile.context import Context, once
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.families.trees import sklearn_tree, values
 from lightship.compile.forest import emit_trees
@@ -19,6 +19,7 @@ _PARAMS = (
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
+@once
 def raw_scores(c: Context, model: Any, x: Value) -> Value:
     """The initial prediction plus every tree's, in the space of the loss."""
     x = c.singles(x)

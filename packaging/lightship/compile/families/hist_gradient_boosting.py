@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lightship.compile.context import Context
+from lightship.compile.context import Context, once
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.families.encoding import encode, ordinal_codes
 from lightship.compile.forest import Tree, emit_trees
@@ -19,6 +19,7 @@ _PARAMS = (
 )
 
 
+@once
 def raw_scores(c: Context, model: Any, x: Value) -> Value:
     """The baseline plus every tree's value, in the space of the loss."""
     baseline = np.asarray(model._baseline_prediction)

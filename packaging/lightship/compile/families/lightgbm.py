@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lightship.compile.context import Context
+from lightship.compile.context import Context, once
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.families.encoding import Codes, encode_some
 from lightship.compile.forest import Tree, emit_trees
@@ -54,7 +54,8 @@ class _Model:
         return name, {key: value for key, _, value in (setting.partition(":") for setting in settings)}
 
 
-def parsed(model: Any, booster: Any) -> _Model:
+@once
+def parsed(_: Context, model: Any, booster: Any) -> _Model:
     """Of the iterations that the booster predicts with. Raises UnsupportedModelError."""
     altering = [name for name in booster.params if name.startswith(("pred", "start_iteration", "num_iteration_pred"))]
     if altering:
@@ -73,11 +74,12 @@ def _lines(block: str) -> dict[str, str]:
     return {key: value for key, _, value in (line.partition("=") for line in block.splitlines()) if key}
 
 
+@once
 def raw_scores(c: Context, model: Any, booster: Any, x: Value) -> Value:
     """The sum of the trees; for a random forest their mean."""
     if x.width != booster.num_feature():
         raise UnsupportedModelError(model, f"it was fitted on {booster.num_feature()} columns and would get {x.width}")
-    found = parsed(model, booster)
+    found = parsed(c, model, booster)
     x = _inputs(c, model, booster, x)
     limits = _limits(found, x.width)
     if sum(int(tree["num_cat"]) for tree in found.trees) * max(limits, default=0) > _MOST_FLAGS:
@@ -185,7 +187,7 @@ class _BoosterMethods(Lowering):
         """Values, or the positions of the likeliest classes."""
         booster = self.booster(model)
         raw = raw_scores(c, model, booster, x)
-        name, settings = parsed(model, booster).objective
+        name, settings = parsed(c, model, booster).objective
         match name:
             case "poisson" | "gamma" | "tweedie":
                 return c.apply("exp", raw)
@@ -201,7 +203,7 @@ class _BoosterMethods(Lowering):
     def predict_proba(self, c: Context, model: Any, x: Value) -> Value:
         booster = self.booster(model)
         raw = raw_scores(c, model, booster, x)
-        name, settings = parsed(model, booster).objective
+        name, settings = parsed(c, model, booster).objective
         match name:
             case "binary" | "multiclassova":
                 each = c.apply("expit", c.with_constant("multiply", raw, float(settings["sigmoid"])))

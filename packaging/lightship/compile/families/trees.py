@@ -1,12 +1,11 @@
 """Decision trees and their forests. They round what they are given to float32."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from lightship.compile.context import Context
+from lightship.compile.context import Context, once
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.forest import Tree, emit_trees
 from lightship.compile.registry import Lowering, lowers
@@ -42,8 +41,10 @@ def values(estimator: Any) -> Array:
     return found
 
 
-def _classifier(c: Context, model: Any, x: Value, trees: Sequence[Any]) -> Value:
+@once
+def _classifier(c: Context, model: Any, x: Value) -> Value:
     """(n, classes); for several outputs, their classes side by side."""
+    trees: list[Any] = getattr(model, "estimators_", [model])
     counts = [int(count) for count in np.atleast_1d(model.n_classes_)]
     stacked = [
         np.concatenate([tree.tree_.value[:, k, :count] for k, count in enumerate(counts)], axis=1) for tree in trees
@@ -63,14 +64,14 @@ class TreeClassifierLowering(Lowering):
     """The mean of the leaves' class shares, and the class where it is largest."""
 
     def predict(self, c: Context, model: Any, x: Value) -> Value:
-        shares = _classifier(c, model, x, self._trees(model))
+        shares = _classifier(c, model, x)
         if model.n_outputs_ == 1:
             return c.argmax(shares)
         return c.concat([c.argmax(part) for part in self._outputs(c, model, shares)])
 
     def predict_proba(self, c: Context, model: Any, x: Value) -> Value:
         """For labels of 0 and 1, the probability of 1 for each."""
-        shares = _classifier(c, model, x, self._trees(model))
+        shares = _classifier(c, model, x)
         if model.n_outputs_ == 1:
             return shares
         return c.concat(
@@ -79,10 +80,6 @@ class TreeClassifierLowering(Lowering):
                 for part, classes in zip(self._outputs(c, model, shares), model.classes_, strict=True)
             ]
         )
-
-    def _trees(self, model: Any) -> Sequence[Any]:
-        trees: Sequence[Any] = getattr(model, "estimators_", [model])
-        return trees
 
     def _outputs(self, c: Context, model: Any, shares: Value) -> list[Value]:
         if any(list(classes) not in ([0, 1], [0]) for classes in model.classes_):

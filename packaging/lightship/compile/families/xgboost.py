@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lightship.compile.context import Context
+from lightship.compile.context import Context, once
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.families.encoding import Codes, encode_some
 from lightship.compile.forest import Tree, emit_trees
@@ -37,6 +37,7 @@ _MODEL_KEYS = {"cats", "gbtree_model_param", "iteration_indptr", "tree_info", "t
 _MOST_CODES = 1 << 20
 
 
+@once
 def raw_scores(c: Context, model: Any, booster: Any, x: Value, missing: Any) -> tuple[Value, str]:
     """The base score plus the trees, and the name of the objective."""
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
