@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lightship.cli.output import json_option, print_json, progress
+from lightship_runtime.errors import LightshipError
 
 if TYPE_CHECKING:
     from lightship.rehearsal.rehearse import Listener, Plan, Step
@@ -28,7 +29,10 @@ def rehearse_command(
     *, project: Path, stage: str | None, release: Path | None, keep: bool, verbose: bool, as_json: bool
 ) -> None:
     """Deploy with the real CDK into an emulated AWS on this machine, then call, update, refuse, roll back, destroy."""
-    from lightship.rehearsal.rehearse import NOT_PROVEN, Listener, Plan, rehearse
+    try:
+        from lightship.rehearsal.rehearse import NOT_PROVEN, Listener, Plan, rehearse
+    except ModuleNotFoundError as error:
+        raise LightshipError(f"A rehearsal needs {error.name}. Run `pip install 'lightship[rehearse]'`.") from error
 
     # Ended either way, it takes down what it started.
     signal.signal(signal.SIGTERM, _interrupt)

