@@ -33,10 +33,10 @@ def squared_array(node: Node) -> Step:
 
 
 def _expanded(points: Array, *, norms_first: bool) -> Step:
-    norms = np.einsum("ij,ij->i", points, points)[None, :]
+    norms = (np.vecdot(points, points) if norms_first else np.einsum("ij,ij->i", points, points))[None, :]
 
     def step(dense: Floats) -> Floats:
-        own = np.einsum("ij,ij->i", dense, dense)[:, None]
+        own = (np.vecdot(dense, dense) if norms_first else np.einsum("ij,ij->i", dense, dense))[:, None]
         middle = -2 * (dense @ points.T)
         squares: Floats = (own + middle if norms_first else middle + own) + norms
         return np.maximum(squares, 0)

@@ -9,23 +9,9 @@ from lightship_runtime.program.operations import Operation, Step
 
 
 def power_array(node: Node) -> Step:
-    """dense -> dense: every value to the power `exponent`; `integer`: by repeated squaring, as LIBSVM does."""
-    if node.param("integer", bool, False):
-        exponent = node.param("exponent", int)
-        return lambda dense: _integer_power(dense, exponent)
+    """dense -> dense: every value to the power `exponent`."""
     power = node.param("exponent", float)
     return lambda dense: dense**power
-
-
-def _integer_power(base: Array, exponent: int) -> Array:
-    result = np.ones_like(base)
-    factor = base
-    while exponent > 0:
-        if exponent % 2:
-            result = result * factor
-        factor = factor * factor
-        exponent //= 2
-    return result
 
 
 def _half(distance: Array) -> Array:

@@ -151,7 +151,6 @@ class NearestCentroidLowering(Lowering):
         centroids = _doubles(model, model.centroids_) / spread
         if model.metric == "manhattan":
             apart = minkowski(c, x, centroids, 1.0)
-            apart = c.apply("square", apart)
         else:
-            apart = squared(c, x, centroids, "expanded")
-        return c.with_constant("add", c.apply("negative", apart), 2.0 * np.log(model.class_prior_))
+            apart = c.apply("sqrt", squared(c, x, centroids, "expanded"))
+        return c.with_constant("add", c.apply("negative", c.apply("square", apart)), 2.0 * np.log(model.class_prior_))

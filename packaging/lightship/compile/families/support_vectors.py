@@ -22,33 +22,26 @@ def _plain(matrix: Any) -> Array:
 
 
 def machine(c: Context, model: Any, x: Value, coefficients: Array) -> Value:
-    """`coefficients` (outputs, vectors) times the kernel of x and the support vectors, plus the intercept."""
+    """`coefficients` (outputs, vectors) times the kernel of x and the support vectors, plus the intercept.
+
+    A single output of a linear kernel is one product: nothing jumps where it is rounded otherwise.
+    """
+    if model.kernel not in {"linear", "poly", "rbf", "sigmoid"}:
+        raise UnsupportedModelError(model, f"the kernel {model.kernel!r} is not known")
     vectors = _plain(model.support_vectors_)
     offset = np.asarray(model._intercept_, dtype=np.float64)
-    if model.kernel == "linear":
+    if model.kernel == "linear" and (len(coefficients) == 1 or x.kind == "sparse"):
         x = x if x.kind == "sparse" else c.doubles(x)
         return c.product(x, coefficients @ vectors, offset)
     if x.kind == "sparse":
         raise UnsupportedModelError(model, f"its kernel {model.kernel!r} would get a sparse matrix")
-    return c.product(_kernel(c, model, c.doubles(x), vectors), coefficients, offset)
-
-
-def _kernel(c: Context, model: Any, x: Value, vectors: Array) -> Value:
-    gamma = float(model._gamma)
-    if model.kernel == "rbf":
-        arrays = {"points": vectors}
-        squared = c.emit("distances.squared", [x], width=len(vectors), params={"method": "direct"}, arrays=arrays)
-        return c.apply("exp", c.with_constant("multiply", squared, -gamma))
-    if model.kernel not in {"poly", "sigmoid"}:
-        raise UnsupportedModelError(model, f"the kernel {model.kernel!r} is not known")
-    products = c.with_constant("multiply", c.product(x, vectors, 0.0), gamma)
-    shifted = c.with_constant("add", products, float(model.coef0))
-    if model.kernel == "sigmoid":
-        return c.apply("tanh", shifted)
-    if model.degree != int(model.degree):
-        raise UnsupportedModelError(model, f"the degree {model.degree!r} is not a whole number")
-    params = {"exponent": int(model.degree), "integer": True}
-    return c.emit("kernels.power", [shifted], width=shifted.width, params=params)
+    params = {"kernel": model.kernel, "gamma": float(model._gamma), "coef0": float(model.coef0)}
+    if model.kernel == "poly":
+        if model.degree != int(model.degree):
+            raise UnsupportedModelError(model, f"the degree {model.degree!r} is not a whole number")
+        params["degree"] = int(model.degree)
+    arrays = {"vectors": vectors, "coefficients": coefficients, "offset": offset}
+    return c.emit("machines.decide", [c.doubles(x)], width=len(coefficients), params=params, arrays=arrays)
 
 
 @lowers("sklearn.svm.SVC", "sklearn.svm.NuSVC", params=_SUPPORT)
