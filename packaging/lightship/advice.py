@@ -39,7 +39,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Advice:
-    """`cheapest` costs least, the larger of two that cost the same; `faster` is the largest that costs at most a tenth
+    """`cheapest` costs least, the faster of two that cost the same; `faster` is the fastest that costs at most a tenth
     more; `sizes` is what was compared, from `floor_mb`, below which memory may run out."""
 
     cheapest: Size
@@ -65,7 +65,7 @@ def advise(target: Target, *, requests_ms: Sequence[float], init_ms: float, busy
     sizes = tuple(_size(target, memory, requests_ms, init_ms) for memory in offered)
     least = min(size.dollars for size in sizes)
     cheapest, faster = (
-        max((size for size in sizes if size.dollars <= limit), key=lambda size: size.memory_mb)
+        min((size for size in sizes if size.dollars <= limit), key=lambda size: (size.request_ms, size.memory_mb))
         for limit in (least, CLOSE * least)
     )
     return Advice(cheapest, faster, floor, sizes)

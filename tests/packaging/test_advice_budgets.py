@@ -37,6 +37,7 @@ def test_memory_beyond_a_core_only_costs() -> None:
     assert [size.request_ms for size in above] == [50.0] * len(above)
     assert [size.dollars for size in above] == sorted(size.dollars for size in above)
     assert advice.cheapest.memory_mb <= 1769
+    assert advice.faster.memory_mb <= 1769
 
 
 def test_a_request_of_whole_milliseconds_costs_the_same_on_less_memory_so_the_faster_is_taken() -> None:

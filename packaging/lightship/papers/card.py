@@ -149,9 +149,13 @@ def _data(data: Mapping[str, Any] | None, contract: Contract) -> str:
     missing = sorted(((share, name) for name, share in shares if share), key=lambda pair: -pair[0])
     text = f"Described from a sample of {data['rows']:,} rows, of which none is in the zips."
     if missing:
-        shown = ", ".join(f"{_code(name)} {share:.1%}" for share, name in missing[:CATEGORIES_SHOWN])
+        shown = ", ".join(f"{_code(name)} {_share(share)}" for share, name in missing[:CATEGORIES_SHOWN])
         text += f" Values were missing in {shown}{_more(len(missing), CATEGORIES_SHOWN)}."
     return text
+
+
+def _share(share: float) -> str:
+    return "under 0.1%" if share < 0.001 else f"{share:.1%}"
 
 
 def _proof(release: Release) -> str:

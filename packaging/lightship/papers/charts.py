@@ -22,7 +22,7 @@ from lightship.papers.treemap import squarify
 
 GRID = 80
 LEAST_SHARE = 0.004
-CHARACTER = 7.2
+CHARACTER = 7.6
 
 
 def size_map(sizes: Mapping[str, int], kind: Mapping[str, str]) -> str:
@@ -37,9 +37,9 @@ def size_map(sizes: Mapping[str, int], kind: Mapping[str, str]) -> str:
     for box in squarify([size for _, size, _ in parts], WIDTH, height):
         name, size, group = parts[box.index]
         told = f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-        body.append(rect(box.x + 1, box.y + 1, box.width - 2, box.height - 2, f"part {group}", f"{name}: {told}"))
+        body.append(rect(box.x + 1, box.y + 1, box.width - 2, box.height - 5, f"part {group}", f"{name}: {told}"))
         fits = int((box.width - 10) / CHARACTER)
-        if box.height >= 20 and fits >= 3:
+        if box.height >= 20 and fits >= 4:
             body.append(text(box.x + 6, box.y + 16, _cut(name, fits), "on"))
             if box.height >= 36 and fits >= len(told):
                 body.append(text(box.x + 6, box.y + 31, told, "on small"))
@@ -52,7 +52,7 @@ def start_steps(inits_ms: Sequence[float], first_ms: float, warm_ms: float) -> s
     steps = [(f"start {place}", 0.0, value, "init") for place, value in enumerate(inits_ms, 1)]
     steps += [("first request", init, first_ms, "first"), ("warm request", init + first_ms, warm_ms, "warm")]
     end = max(*inits_ms, init + first_ms + warm_ms) * 1.02
-    left, right, row = 96.0, WIDTH - 68.0, 30.0
+    left, right, row = 122.0, WIDTH - 76.0, 30.0
     height = TOP + row * len(steps) + BOTTOM
     body = []
     for tick in ticks(0, end):
@@ -65,7 +65,7 @@ def start_steps(inits_ms: Sequence[float], first_ms: float, warm_ms: float) -> s
         body.append(text(left - 8, y + 19, name, "", "end"))
         body.append(rect(x, y + 6, max(width, 2), row - 12, f"bar {kind}", f"{name}: {shown(length)} ms"))
         body.append(text(x + max(width, 2) + 6, y + 19, f"{shown(length)} ms"))
-    body.append(text((left + right) / 2, height - 2, "ms since the process began", "tick", "middle"))
+    body.append(text((left + right) / 2, height - 5, "ms since the process began", "tick", "middle"))
     return picture(height, f"A start takes {shown(init)} ms, then a request {shown(warm_ms)} ms", "".join(body))
 
 
@@ -98,7 +98,8 @@ def parity(pairs: Sequence[tuple[float, float]], unit: str) -> str:
     for (across, up), count in cells.items():
         radius = 1.6 + 3.4 * (count / most) ** 0.5
         body.append(dot(LEFT + across / GRID * (right - LEFT), TOP + size - up / GRID * size, radius, "mark"))
-    body.append(text((LEFT + right) / 2, height - 3, f"the model's {unit}", "tick", "middle"))
+    unit = _cut(unit, 11)
+    body.append(text((LEFT + right) / 2, height - 5, f"the model's {unit}", "tick", "middle"))
     body.append(text(right + 8, TOP + 12, "the zip's", "tick"))
     body.append(text(right + 8, TOP + 26, unit, "tick"))
     return picture(height, f"{len(pairs):,} values: the model's against the zip's", "".join(body))
@@ -130,7 +131,7 @@ def differences(pairs: Sequence[tuple[float, float]], tolerance: float) -> str:
             body.append(text(x + step / 2, floor_y + 15, name, "tick", "middle"))
     edge = LEFT + (limit - first + 1) * step + (log10(tolerance) - limit) * step
     body += [line(edge, TOP, edge, floor_y, "limit"), text(edge - 5, TOP + 12, "tolerance", "tick", "end")]
-    body.append(text((LEFT + WIDTH) / 2, height - 2, "difference from the model, by powers of ten", "tick", "middle"))
+    body.append(text((LEFT + WIDTH) / 2, height - 5, "difference from the model, by powers of ten", "tick", "middle"))
     return picture(height, f"Differences of {len(apart):,} values from the model's", "".join(body))
 
 
@@ -166,7 +167,7 @@ def latencies(requests_ms: Sequence[float], p50_ms: float, p99_ms: float) -> str
         x = across(value)
         body.append(line(x, TOP, x, floor_y, "limit"))
         body.append(text(x + (4 if anchor == "start" else -4), TOP + 8, f"{name} {shown(value)}", "tick", anchor))
-    body.append(text((LEFT + right) / 2, height - 2, "ms a request of one row", "tick", "middle"))
+    body.append(text((LEFT + right) / 2, height - 5, "ms a request of one row", "tick", "middle"))
     return picture(height, f"{len(requests_ms)} requests: half within {shown(p50_ms)} ms", "".join(body))
 
 
@@ -174,17 +175,17 @@ def memory_costs(advice: Mapping[str, Any]) -> str:
     """Dollars per million predictions by memory size, the cheapest marked."""
     sizes = advice["sizes"][:12]
     most = max(size["dollars"] for size in sizes)
-    row, left, right = 19.0, 74.0, WIDTH - 150.0
+    row, left, right = 21.0, 92.0, WIDTH - 138.0
     height = TOP + row * len(sizes) + 6
     body = []
     for place, size in enumerate(sizes):
         y = TOP + place * row
         chosen = size["memory_mb"] == advice["memory_mb"]
         told = f"${size['dollars']:.2f}, {shown(size['request_ms'])} ms"
-        body.append(text(left - 8, y + 13, f"{size['memory_mb']:,} MB", "strong" if chosen else "", "end"))
+        body.append(text(left - 8, y + 14, f"{size['memory_mb']:,} MB", "strong" if chosen else "", "end"))
         width = size["dollars"] / most * (right - left)
         body.append(rect(left, y + 3, width, row - 6, "bar first" if chosen else "bar init", told))
-        body.append(text(left + width + 6, y + 13, told, "strong" if chosen else "tick"))
+        body.append(text(left + width + 6, y + 14, told, "strong" if chosen else "tick"))
     return picture(height, f"Cheapest at {advice['memory_mb']} MB of memory", "".join(body))
 
 

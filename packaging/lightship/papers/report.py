@@ -19,6 +19,7 @@ from lightship_runtime.golden import Golden
 from lightship_runtime.manifest import Proof, Release
 
 REPORT = "report.html"
+ROWS_SHOWN = 20
 _GROUPS = {
     "model": ("the model", {"model"}),
     "runtime": ("Lightship's runtime", {"lightship_runtime"}),
@@ -115,7 +116,7 @@ def _engines(release: Release) -> str:
     for name, verdict in release.notes.get("engines", {}).items():
         held = verdict["accepted"]
         rows.append(
-            f"<tr><td><strong>{escape(name)}</strong>{' for ' + ' and '.join(uses[name]) if uses[name] else ''}</td>"
+            f'<tr><td class="name"><strong>{escape(name)}</strong>{_used(uses[name])}</td>'
             f'<td class="{"yes" if held else "no"}">{"holds" if held else "refused"}</td>'
             f"{_cell(verdict.get('row_us'), 'us')}{_cell(verdict.get('batch_rows_per_s'), '')}"
             f"{_cell(verdict.get('max_abs_diff'), '')}"
@@ -128,6 +129,10 @@ def _engines(release: Release) -> str:
         "</thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _used(uses: Sequence[str]) -> str:
+    return f" for {' and '.join(uses)}" if uses else ""
 
 
 def _cell(value: float | None, unit: str) -> str:
@@ -204,15 +209,13 @@ def _scores(scores: Mapping[str, Any] | None) -> str:
 
 def _inside(release: Release, weights: Weights) -> str:
     notes = release.notes
-    parts = [
-        (name, f"{size / 1e3:,.0f} kB", f"{weights.zipped[name] / 1e3:,.0f} kB")
-        for name, size in weights.unzipped.items()
-    ]
+    folded = _folded(weights)
+    parts = [(name, f"{size / 1e3:,.0f} kB", f"{zipped / 1e3:,.0f} kB") for name, (size, zipped) in folded.items()]
     text = "<section><h2>What is inside</h2>"
     if binaries := notes.get("binaries"):
         text += (
-            f"<p>{binaries['files']} files of machine code, checked against Amazon Linux 2023"
-            f"{': the newest glibc that they want is ' + escape(binaries['glibc']) if binaries['glibc'] else ''}.</p>"
+            f"<p>Machine code: {binaries['files']} files, checked against Amazon Linux 2023"
+            f"{'; the newest glibc wanted is ' + escape(binaries['glibc']) if binaries['glibc'] else ''}.</p>"
         )
     for lent in notes.get("lent", ()):
         text += (
@@ -225,6 +228,20 @@ def _inside(release: Release, weights: Weights) -> str:
             ("rule", "unzipped"), [(rule, f"{size / 1e3:,.0f} kB") for rule, size in sorted(slimmed.items())]
         )
     return text + "</section>"
+
+
+def _folded(weights: Weights) -> dict[str, tuple[int, int]]:
+    """(unzipped, zipped) bytes of each part, the largest first; metadata as one, and what is beyond ROWS_SHOWN too."""
+    found: dict[str, tuple[int, int]] = {}
+    for place, (name, size) in enumerate(weights.unzipped.items()):
+        part = name
+        if name.endswith(".dist-info"):
+            part = "licences and metadata"
+        elif place >= ROWS_SHOWN:
+            part = "smaller parts"
+        before = found.get(part, (0, 0))
+        found[part] = (before[0] + size, before[1] + weights.zipped[name])
+    return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

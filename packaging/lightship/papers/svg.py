@@ -5,7 +5,7 @@ from math import ceil, floor, log10
 
 WIDTH = 440
 # Room left of a plot for the numbers of its axis, and below it.
-LEFT, BOTTOM, TOP = 46, 34, 10
+LEFT, BOTTOM, TOP = 46, 40, 12
 
 
 def picture(height: float, label: str, body: str) -> str:
