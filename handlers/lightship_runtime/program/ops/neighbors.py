@@ -144,10 +144,11 @@ def average_array(node: Node) -> Step:
     def step(nearest: Floats) -> Array:
         found: Array = targets[nearest[:, count:].astype(np.int64)]
         if uniform:
-            return found.sum(axis=1) / count
+            total: Array = found.sum(axis=1)
+            return total / count
         weights = weigh(nearest[:, :count])
-        sums: Array = (found * weights[:, :, None]).sum(axis=1)
-        return sums / weights.sum(axis=1)[:, None]
+        mean: Array = (found * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1)[:, None]
+        return mean
 
     return step
 
