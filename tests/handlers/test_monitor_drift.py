@@ -152,3 +152,17 @@ def test_dates_that_follow_the_calendar_are_not_drift() -> None:
     assert later.flagged == ()
     assert later.to_dict()["columns"]["at"]["quality"]["out_of_range"] == 1.0
     assert monitor(baseline, frame("2024-02-15", 1_000)).flagged == ("at",)
+
+
+@pytest.mark.parametrize(("names", "rows", "tilt"), [(200, 1_000, 0.0), (100, 1_000, 1.5), (60, 600, 1.0)])
+def test_rare_categories_that_a_small_sample_missed_are_not_drift(names: int, rows: int, tilt: float) -> None:
+    """A new sample always holds some values that a small one didn't: as many as that one held once."""
+    random = np.random.default_rng(10)
+    shares = 1 / np.arange(1, names + 1) ** tilt
+    values = np.array([f"v{i}" for i in range(names)], object)
+
+    def frame(count: int) -> pd.DataFrame:
+        return pd.DataFrame({f"c{i}": random.choice(values, count, p=shares / shares.sum()) for i in range(20)})
+
+    baseline = make_baseline(frame(rows))
+    assert sum(bool(monitor(baseline, frame(500)).flagged) for _ in range(30)) <= 1

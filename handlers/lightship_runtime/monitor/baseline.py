@@ -28,6 +28,8 @@ class Track:
     interior `edges` (bin i holds edges[i-1] <= x < edges[i]), the range and standard deviation seen, and `sketch`,
     evenly spaced quantiles from the smallest to the largest value. Category tracks have the top `values`, in the order
     of their codes, and `known`: digests of the further values seen; `open` says that they were too many to keep.
+    `singles` counts the values seen once only: as many rows of a second sample like it would hold values not seen in
+    this one (Good and Turing's estimate).
     """
 
     name: str
@@ -41,6 +43,7 @@ class Track:
     values: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     open: bool = False
+    singles: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ components has an effect, freed of sampling bias, over that component's gate.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import pi
+from math import pi, sqrt
 from typing import Any, Literal
 
 from lightship_runtime.monitor.baseline import ColumnBaseline, Track
@@ -19,7 +19,7 @@ type CodeCounts = Mapping[str, int]
 LEAST_ROWS = 500
 LEAST_VALUES = 200
 """Rows with a value that the comparison of bins takes; missing values are compared all the same."""
-FALSE_DISCOVERY_RATE = 0.01
+FALSE_DISCOVERY_RATE = 0.002
 WARN, HIGH = 0.11, 0.25
 """Gates of the index: a move of a normal column by a third and by half of a standard deviation."""
 SHARE_WARN, SHARE_HIGH = 0.04, 0.10
@@ -113,13 +113,17 @@ def column_components(column: ColumnBaseline, now: Sequence[CodeCounts]) -> list
     if not rows or not then_rows:
         return []
     shares = {"missing": MISSING, "invalid": INVALID}
-    if first.kind == "category":
+    if first.kind == "category" and not first.open:
         shares["unseen"] = UNSEEN
     elif first.kind == "numeric" and column.kind == "numeric":
         shares["far"] = FAR_BELOW + FAR_ABOVE
     components = []
     for measure, codes in shares.items():
         a, b = (sum(counts.get(code, 0) for code in codes) for counts in (current, first.counts))
+        if measure == "unseen":
+            b = _unseen_expected(first)
+            if a * then_rows <= b * rows:
+                continue
         if a or b:
             found = compare_shares(a, rows, b, then_rows)
             gates = (SHARE_WARN, SHARE_HIGH)
@@ -129,6 +133,11 @@ def column_components(column: ColumnBaseline, now: Sequence[CodeCounts]) -> list
     for track, counts in zip(column.tracks, now, strict=True):
         components += _body(track, counts)
     return components
+
+
+def _unseen_expected(track: Track) -> int:
+    """The baseline rows that would hold values new to it, were they a second sample: at most, with some certainty."""
+    return min(sum(track.counts.values()), track.singles + round(2 * sqrt(track.singles + 1)))
 
 
 def moved_on(counts: CodeCounts) -> bool:

@@ -14,6 +14,7 @@ from lightship_runtime.monitor.vector import Codes, Floats, numeric_codes, objec
 
 BINS = 10
 TOP_VALUES = 20
+LEAST_TOP_ROWS = 25
 KNOWN_VALUES = 96
 SKETCH_POINTS = 65
 ROWS_PER_BIN = 50
@@ -99,17 +100,25 @@ def _even_cuts(counts: NDArray[np.int64], bins: int) -> set[int]:
 
 
 def category_track(name: str, values: Sequence[Any], present: NDArray[np.bool_]) -> Track:
-    """A category track with its counts: the top twenty values (ties by name), and digests of up to 96 more."""
+    """A category track with its counts: the top twenty values (ties by name), and digests of up to 96 more.
+
+    Of more than twenty values only those with 25 rows are top ones: the commonest of many rare values are so by chance,
+    and would seem to become rarer in every later sample.
+    """
     tally = Counter(category_key(value) for value, there in zip(values, present, strict=True) if there)
     ranked = sorted(tally, key=lambda key: (-tally[key], key))
-    further = [digest(key) for key in ranked[TOP_VALUES:]]
+    top = ranked[:TOP_VALUES]
+    if len(ranked) > TOP_VALUES:
+        top = [key for key in top if tally[key] >= LEAST_TOP_ROWS]
+    further = [digest(key) for key in ranked[len(top) :]]
     track = Track(
         name,
         "category",
         {},
-        values=tuple(ranked[:TOP_VALUES]),
+        values=tuple(top),
         known=tuple(sorted(further)) if len(further) <= KNOWN_VALUES else (),
         open=len(further) > KNOWN_VALUES,
+        singles=sum(count == 1 for count in tally.values()),
     )
     return with_counts(track, object_codes(track, values))
 
