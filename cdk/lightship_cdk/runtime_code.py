@@ -39,8 +39,10 @@ class RuntimeCode:
         """An asset that the CDK stages from the release folder and the installed runtime."""
         bundling = cdk.BundlingOptions(
             local=_Files(self, release.folder),
-            # Never started: copying files needs no container.
+            # Never started: copying files needs no container. The CDK takes bundles of the same folder with equal
+            # options for one and the same; the handler's name tells them apart.
             image=cdk.DockerImage.from_registry("public.ecr.aws/lambda/python:3.13"),
+            command=[self.handler],
         )
         return lambda_.Code.from_asset(
             str(release.folder), bundling=bundling, asset_hash_type=cdk.AssetHashType.OUTPUT, display_name=name

@@ -3,6 +3,21 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from lightship_runtime.errors import LightshipError
+
+
+class RefusedRowsError(LightshipError):
+    """The original model raises an error for these rows (positions in the call), and so does the engine."""
+
+    def __init__(self, reason: str, rows: Sequence[int] = (0,)) -> None:
+        self.reason = reason
+        self.rows = tuple(rows)
+        shown = ", ".join(map(str, self.rows[:5])) + (", ..." if len(self.rows) > 5 else "")
+        super().__init__(
+            f"The model refuses {len(self.rows)} of the rows (at {shown}): {reason}. "
+            "Correct or leave out those rows; or fit the model with a setting that accepts such values."
+        )
+
 
 class Values(Protocol):
     """A list or a NumPy array, as far as anybody but an engine needs to know."""
@@ -33,7 +48,7 @@ class Engine(Protocol):
 
     `predict` takes one sequence a contract column, in the contract's order and all of one length n >= 1. A sequence
     is a list of validated Python values (None for missing) or a one-dimensional NumPy array (NaN or None for
-    missing).
+    missing). It raises RefusedRowsError for rows that the original model raises an error for.
     """
 
     @property

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from lightship_runtime.contract import Contract
-from lightship_runtime.engine import Engine, Outputs
+from lightship_runtime.engine import Engine, Outputs, RefusedRowsError
 from lightship_runtime.identifiers import prediction_ids
-from lightship_runtime.problems import MEDIA_TYPE, Problem
+from lightship_runtime.problems import MEDIA_TYPE, Fault, Problem
 from lightship_runtime.strict_json import JsonError, parse_json
 from lightship_runtime.telemetry import Source, request_lines
 from lightship_runtime.validation import Validator
@@ -69,6 +69,9 @@ class Predictor:
             reply, records = self._answer(body, content_type, now_ms)
         except Problem as problem:
             reply = Reply.problem(problem)
+        except RefusedRowsError as error:
+            faults = tuple(Fault(row, None, None, "a row that the model takes") for row in error.rows)
+            reply = Reply.problem(Problem(422, str(error), faults[: Problem.FAULTS]))
         except Exception:  # noqa: BLE001 - whatever the model does, the caller gets a problem document and no insides
             traceback.print_exc(file=sys.stderr)
             reply = Reply.problem(Problem(500, "The model failed on this request."))

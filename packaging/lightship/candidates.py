@@ -16,10 +16,12 @@ from lightship_runtime.errors import LightshipError
 from lightship_runtime.loader import open_engine
 
 if TYPE_CHECKING:
+    from lightship.compile.model import Compiled
     from lightship.describe import Described
 
 ORDER = ("pure", "array", "onnx", "native")
-TOLERANCE = {"pure": 1e-9, "array": 1e-9, "onnx": 1e-5, "native": 1e-9}
+DOUBLE = 1e-9
+SINGLE = 1e-5
 
 
 class CandidateError(LightshipError):
@@ -30,12 +32,13 @@ class CandidateError(LightshipError):
 class Candidate:
     """Model files written for one engine.
 
-    `options` go into model.json. `requirements` are the distributions its zip needs, exactly pinned to what this
-    environment has where the model was made by them.
+    `tolerance` is how near it has to come to the model. `options` go into model.json. `requirements` are the
+    distributions its zip needs, exactly pinned to what this environment has where the model was made by them.
     """
 
     engine: str
     folder: Path
+    tolerance: float
     options: Mapping[str, Any] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
 
@@ -49,16 +52,21 @@ type Maker = Callable[[Any, "Described", Path], Candidate]
 def make_pure(model: Any, described: "Described", folder: Path) -> Candidate:
     compiled = _compile(model, described, folder)
     if not compiled.pure:
-        raise CandidateError(compiled.pure_reason)
-    return Candidate("pure", folder)
+        raise CandidateError(f"The standard library alone can't evaluate the model: {compiled.pure_reason}.")
+    return Candidate("pure", folder, _tolerance(compiled))
 
 
 def make_array(model: Any, described: "Described", folder: Path) -> Candidate:
-    _compile(model, described, folder)
-    return Candidate("array", folder, requirements=("numpy",))
+    compiled = _compile(model, described, folder)
+    return Candidate("array", folder, _tolerance(compiled), requirements=("numpy",))
 
 
-def _compile(model: Any, described: "Described", folder: Path) -> Any:
+def _tolerance(compiled: "Compiled") -> float:
+    """A model that computes in single precision differs from itself by more than 1e-9 in another batch size."""
+    return SINGLE if compiled.single_precision else DOUBLE
+
+
+def _compile(model: Any, described: "Described", folder: Path) -> "Compiled":
     _refuse_graph(model)
     from lightship.compile import compile_model
 
@@ -73,7 +81,7 @@ def make_onnx(model: Any, described: "Described", folder: Path) -> Candidate:
         from lightship.onnx_export import export
 
         export(model, described.contract, folder)
-    return Candidate("onnx", folder, requirements=("onnxruntime", "numpy"))
+    return Candidate("onnx", folder, SINGLE, requirements=("onnxruntime", "numpy"))
 
 
 def make_native(model: Any, described: "Described", folder: Path) -> Candidate:
@@ -83,7 +91,7 @@ def make_native(model: Any, described: "Described", folder: Path) -> Candidate:
     options, libraries = export(model, folder)
     frames = ("pandas",) if described.contract.layout == "frame" else ()
     pinned = tuple(f"{name}=={metadata.version(name)}" for name in (*libraries, *frames))
-    return Candidate("native", folder, options, pinned)
+    return Candidate("native", folder, DOUBLE, options, pinned)
 
 
 def _refuse_graph(model: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightship.candidates import MAKERS, ORDER, TOLERANCE, Candidate
+from lightship.candidates import MAKERS, ORDER, Candidate
 from lightship.describe import Described
 from lightship.goldens import ask, float32_rows
 from lightship_runtime.contract import Contract
@@ -111,7 +111,7 @@ def judge(model: Any, described: Described, golden: Golden, folder: Path, engine
         candidate = MAKERS[engine](model, described, folder)
         opened = candidate.open(contract)
         judged = float32_rows(golden) if engine == "onnx" else golden
-        agreement = compare(judged, contract, ask(opened, judged.rows, judged.sampled), TOLERANCE[engine])
+        agreement = compare(judged, contract, ask(opened, judged.rows, judged.sampled), candidate.tolerance)
     except LightshipError as error:
         return Verdict(engine, accepted=False, reason=str(error))
     except Exception as error:  # noqa: BLE001 - a converter or library may raise anything: this engine is out

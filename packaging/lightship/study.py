@@ -14,7 +14,7 @@ from typing import Any, Self
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from lightship.candidates import TOLERANCE, Candidate
+from lightship.candidates import Candidate
 from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe, set_thresholds
 from lightship.goldens import make_golden
@@ -54,7 +54,7 @@ class Study:
 
     @property
     def tolerance(self) -> float:
-        return max(TOLERANCE[self.request.engine], TOLERANCE[self.batch.engine])
+        return max(self.request.tolerance, self.batch.tolerance)
 
     @classmethod
     def from_dict(cls, folder: Path, document: Mapping[str, Any]) -> Self:
@@ -188,14 +188,15 @@ def _judged(choice: Choice, golden: Golden) -> Golden:
 def _document(candidate: Candidate) -> dict[str, Any]:
     return {
         "engine": candidate.engine,
+        "tolerance": candidate.tolerance,
         "options": dict(candidate.options),
         "requirements": list(candidate.requirements),
     }
 
 
 def _candidate(folder: Path, document: Mapping[str, Any]) -> Candidate:
-    engine = document["engine"]
-    return Candidate(engine, folder / "engines" / engine, document["options"], tuple(document["requirements"]))
+    engine, requirements = document["engine"], tuple(document["requirements"])
+    return Candidate(engine, folder / "engines" / engine, document["tolerance"], document["options"], requirements)
 
 
 def _quiet(_text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightship_runtime.contract import Column, Contract, Output
-from lightship_runtime.engine import Outputs, Values
+from lightship_runtime.engine import Outputs, RefusedRowsError, Values
 from lightship_runtime.identifiers import id_time_ms
 from lightship_runtime.predict import MAX_REQUEST, MAX_ROWS, Predictor
 from lightship_runtime.telemetry import MAX_LINE, Source
@@ -97,6 +97,19 @@ def test_a_failing_model_answers_500_and_tells_no_insides(
     printed = capsys.readouterr()
     assert "secret" in printed.err
     assert json.loads(printed.out)["Failed"] == 1
+
+
+def test_rows_that_the_model_refuses_are_the_callers_fault() -> None:
+    class Refusing:
+        name = "refusing"
+
+        def predict(self, columns: Sequence[Values]) -> Outputs:
+            raise RefusedRowsError("it was fitted without it", [1])
+
+    predictor = Predictor(CONTRACT, Refusing(), name="m", source=Source("m", "test", "v1"))
+    status, document = ask(predictor, {"instances": [{"x": 1}, {"x": 2}]})
+    assert status == 422
+    assert document["errors"][0]["row"] == 1
 
 
 def test_a_request_leaves_one_telemetry_line_of_emf(predictor: Predictor, capsys: pytest.CaptureFixture[str]) -> None:

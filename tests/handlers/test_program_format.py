@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from lightship_runtime.contract import Column, Contract, Output
+from lightship_runtime.engine import RefusedRowsError
 from lightship_runtime.engines import array, pure
 from lightship_runtime.errors import LightshipError, UnknownSchemaError
-from lightship_runtime.program.format import MAGIC, InvalidProgramError, RefusedRowsError, open_program
+from lightship_runtime.program.format import MAGIC, InvalidProgramError, open_program
 from lightship_runtime.program.operations import find_operation
 
 CONTRACT = Contract((Column("a", "number", "float64"), Column("b", "category", "str")), Output("regression"))

@@ -20,8 +20,7 @@ from lightship_runtime.batch.records import Chunk, ChunkResult, Reject, Settings
 from lightship_runtime.batch.stores import Store
 from lightship_runtime.batch.writers import EXTENSIONS, PartWriter, RejectWriter, open_writer
 from lightship_runtime.contract import Contract
-from lightship_runtime.engine import Engine, Outputs
-from lightship_runtime.program.format import RefusedRowsError
+from lightship_runtime.engine import Engine, Outputs, RefusedRowsError
 
 REJECTS = "_rejects"
 
@@ -86,9 +85,7 @@ class _Pass:
         started = time.perf_counter()
         rows_in = scored = rejected = 0
         with ExitStack() as stack:
-            source = open_input(
-                self._chunk, self._settings, self._model.contract, self._place.source, stack
-            )
+            source = open_input(self._chunk, self._settings, self._model.contract, self._place.source, stack)
             integers = frozenset(source.integers if typed else ())
             part = _Sink(stack, self._place, self._part)
             refused = _Sink(stack, self._place, self._rejects)
@@ -154,9 +151,7 @@ class _Pass:
 
 
 def _passed(names: Sequence[str], kept: Sequence[pa.Array], integers: frozenset[str]) -> list[pa.Array]:
-    return [
-        _as_integers(array) if name in integers else array for name, array in zip(names, kept, strict=True)
-    ]
+    return [_as_integers(array) if name in integers else array for name, array in zip(names, kept, strict=True)]
 
 
 def _as_integers(texts: pa.Array) -> pa.Array:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from lightship_runtime.contract import Contract
-from lightship_runtime.engine import Outputs, Values
-from lightship_runtime.program.format import Program, RefusedRowsError, open_program
+from lightship_runtime.engine import Outputs, RefusedRowsError, Values
+from lightship_runtime.program.format import Program, open_program
 from lightship_runtime.program.numerics import Array
 from lightship_runtime.program.operations import array_steps
 from lightship_runtime.program.outputs import checked_program

@@ -5,8 +5,8 @@ from os import PathLike
 from typing import Any
 
 from lightship_runtime.contract import Contract
-from lightship_runtime.engine import Outputs, Values
-from lightship_runtime.program.format import Program, RefusedRowsError, open_program
+from lightship_runtime.engine import Outputs, RefusedRowsError, Values
+from lightship_runtime.program.format import Program, open_program
 from lightship_runtime.program.operations import Step, impure_operations, pure_steps
 from lightship_runtime.program.outputs import checked_program
 

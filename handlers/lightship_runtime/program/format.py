@@ -12,7 +12,7 @@ from os.path import join
 from typing import Any, Literal, NamedTuple
 
 from lightship_runtime.documents import Json, load_document
-from lightship_runtime.errors import InvalidDocumentError, LightshipError
+from lightship_runtime.errors import InvalidDocumentError
 from lightship_runtime.program.numerics import Array, np
 
 SCHEMA = 1
@@ -33,19 +33,6 @@ class InvalidProgramError(InvalidDocumentError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"The compiled model can't be used: {problem}. Package the model again.")
-
-
-class RefusedRowsError(LightshipError):
-    """The original model raises an error for these rows (positions in the call), and so does the program."""
-
-    def __init__(self, reason: str, rows: Sequence[int] = (0,)) -> None:
-        self.reason = reason
-        self.rows = tuple(rows)
-        shown = ", ".join(map(str, self.rows[:5])) + (", ..." if len(self.rows) > 5 else "")
-        super().__init__(
-            f"The model refuses {len(self.rows)} of the rows (at {shown}): {reason}. "
-            "Correct or leave out those rows; or fit the model with a setting that accepts such values."
-        )
 
 
 class Block(NamedTuple):

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import click
 
-from lightship.cli import init, operate, package, releases, releases_elsewhere, serve
+from lightship.cli import batch, init, operate, package, rehearse, releases, releases_elsewhere, serve
 from lightship_runtime.errors import LightshipError
 
 INTERRUPTED = 130
@@ -24,6 +24,8 @@ for command in (
     releases.inspect_command,
     releases.prove_command,
     serve.serve_command,
+    batch.batch_group,
+    rehearse.rehearse_command,
     operate.deploy_command,
     operate.status_command,
     operate.rollback_command,

@@ -7,7 +7,8 @@ value (None or NaN) and one for any other value. `strict` names the columns wher
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lightship_runtime.program.format import InvalidProgramError, Node, RefusedRowsError
+from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Array, Floats, Raw, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.columns import column_of

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-from lightship_runtime.program.format import Node, RefusedRowsError
+from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.program.format import Node
 from lightship_runtime.program.numerics import Array, Floats, Raw, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.values import absent, plain

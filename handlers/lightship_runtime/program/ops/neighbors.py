@@ -6,7 +6,8 @@ keeps; `lightship_runtime.program.search` repeats that search.
 
 from collections.abc import Callable
 
-from lightship_runtime.program.format import InvalidProgramError, Node, RefusedRowsError
+from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Array, Floats, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.distances import cosine_array, minkowski_array, squared_array

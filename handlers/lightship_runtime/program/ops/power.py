@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from math import expm1, log, log1p
 
-from lightship_runtime.program.format import Node, RefusedRowsError
+from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.program.format import Node
 from lightship_runtime.program.numerics import Array, Floats, np
 from lightship_runtime.program.operations import Operation, Step
 

@@ -4,7 +4,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lightship_runtime.program.format import InvalidProgramError, Node, RefusedRowsError
+from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Array, Floats, np
 from lightship_runtime.program.operations import Operation, Step
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from lightship_runtime.program.format import InvalidProgramError, Node, RefusedRowsError
+from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Raw, Sparse, np
 from lightship_runtime.program.operations import Operation, Step
 from lightship_runtime.program.ops.values import plain
