@@ -104,7 +104,12 @@ class Context:
         x = self.known(x)
         dtype = common_dtype([column.dtype for column in x.columns])
         rounded = [place for place, column in enumerate(x.columns) if column.dtype == "float32"]
-        params = {"columns": list(range(x.width)), "rounded": rounded, "single": dtype == "float32"}
+        params = {
+            "columns": list(range(x.width)),
+            "rounded": rounded,
+            "single": dtype == "float32",
+            "columnwise": self.layout == "frame",
+        }
         return self.emit("columns.number", [x], width=x.width, dtype=dtype, params=params)
 
     def known(self, x: Value) -> Value:

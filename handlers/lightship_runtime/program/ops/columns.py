@@ -17,7 +17,10 @@ def single(values: list[float]) -> list[float]:
 
 
 def number_pure(node: Node) -> Step:
-    """raw -> dense. `columns`: which columns; `rounded`: those of them (by place) that are float32."""
+    """raw -> dense. `columns`: which columns; `rounded`: those of them (by place) that are float32.
+
+    `columnwise`: in memory column after column, as a data frame gives its numbers; sums then round as theirs do.
+    """
     columns = node.positions("columns", node.inputs[0].width)
     rounded = node.positions("rounded", len(columns))
     if len(rounded) == len(columns):
@@ -36,18 +39,19 @@ def number_array(node: Node) -> Step:
     columns = node.positions("columns", node.inputs[0].width)
     rounded = node.positions("rounded", len(columns))
     dtype = np.float32 if node.param("single", bool, False) else np.float64
+    arranged = np.asfortranarray if node.param("columnwise", bool, False) else np.ascontiguousarray
 
     def step(raw: Raw) -> Floats:
         chosen = [raw[i] for i in columns]
         if all(type(column) is list for column in chosen):
             numbers = np.array(chosen, dtype=np.float64).T
         else:
-            numbers = np.empty((len(raw[0]), len(columns)))
+            numbers = np.empty((len(columns), len(raw[0]))).T
             for place, column in enumerate(chosen):
                 numbers[:, place] = np.asarray(column, dtype=np.float64)
         if rounded and dtype is np.float64:
             numbers[:, rounded] = numbers[:, rounded].astype(np.float32)
-        return np.ascontiguousarray(numbers, dtype=dtype)
+        return arranged(numbers, dtype=dtype)
 
     return step
 

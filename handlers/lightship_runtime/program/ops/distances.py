@@ -36,6 +36,7 @@ def _expanded(points: Array, *, norms_first: bool) -> Step:
     norms = (np.vecdot(points, points) if norms_first else np.einsum("ij,ij->i", points, points))[None, :]
 
     def step(dense: Floats) -> Floats:
+        dense = np.ascontiguousarray(dense) if norms_first else dense
         own = (np.vecdot(dense, dense) if norms_first else np.einsum("ij,ij->i", dense, dense))[:, None]
         middle = -2 * (dense @ points.T)
         squares: Floats = (own + middle if norms_first else middle + own) + norms
@@ -48,7 +49,7 @@ def partial_array(node: Node) -> Step:
     """dense -> dense: yy - 2xy, which is nearest for the same point."""
     points = _points(node)
     norms = np.einsum("ij,ij->i", points, points)[None, :]
-    return lambda dense: -2 * (dense @ points.T) + norms
+    return lambda dense: -2 * (np.ascontiguousarray(dense) @ points.T) + norms
 
 
 def _accumulated(dense: Floats, points: Array, accumulate: Accumulate) -> Array:
@@ -83,6 +84,19 @@ def cosine_array(node: Node) -> Step:
     return step
 
 
+def nearest_array(node: Node) -> Step:
+    """dense -> dense of width 1: the position of the nearest of `points`, as `pairwise_distances_argmin` finds it: for
+    rows in one piece of memory by squares with the norms first, else by distances."""
+    points = node.block("points", shape=(None, node.inputs[0].width)).numpy()
+    of_rows, of_columns = _expanded(points, norms_first=True), _expanded(points, norms_first=False)
+
+    def step(dense: Floats) -> Floats:
+        apart = of_rows(dense) if dense.flags.c_contiguous else np.sqrt(of_columns(dense))
+        return apart.argmin(axis=1)[:, None].astype(np.float64)
+
+    return step
+
+
 def argmin_array(_: Node) -> Step:
     """dense -> dense of width 1: the position of the first smallest value."""
     return lambda dense: dense.argmin(axis=1)[:, None].astype(np.float64)
@@ -99,6 +113,7 @@ def bisect_array(node: Node) -> Step:
     norms = np.einsum("ij,ij->i", centers, centers)
 
     def step(dense: Floats) -> Floats:
+        dense = np.ascontiguousarray(dense)
         place = np.zeros(len(dense), dtype=np.int64)
         for at in range(count):
             rows = np.flatnonzero(place == at)
@@ -116,6 +131,7 @@ OPERATIONS = {
     "partial": Operation(partial_array),
     "minkowski": Operation(minkowski_array),
     "cosine": Operation(cosine_array),
+    "nearest": Operation(nearest_array),
     "argmin": Operation(argmin_array),
     "bisect": Operation(bisect_array),
 }

@@ -22,6 +22,10 @@ def argmin(c: Context, x: Value) -> Value:
     return c.emit("distances.argmin", [x], width=1)
 
 
+def nearest(c: Context, x: Value, points: Array) -> Value:
+    return c.emit("distances.nearest", [x], width=1, arrays={"points": points})
+
+
 def _doubles(model: Any, points: Any) -> Array:
     if np.asarray(points).dtype == np.float32:
         raise UnsupportedModelError(model, "it was fitted in single precision")
@@ -91,7 +95,7 @@ class NearestCenterLowering(Lowering):
             raise UnsupportedModelError(model, "it has no centers")
         if not len(centers):
             return c.constant(x, [-1.0])
-        return argmin(c, squared(c, in_doubles(c, model, x), _doubles(model, centers), "norms_first"))
+        return nearest(c, in_doubles(c, model, x), _doubles(model, centers))
 
 
 @lowers("sklearn.cluster.Birch", params="threshold branching_factor n_clusters compute_labels copy")
@@ -100,7 +104,7 @@ class BirchLowering(Lowering):
 
     def predict(self, c: Context, model: Any, x: Value) -> Value:
         centers = _doubles(model, model.subcluster_centers_)
-        near = argmin(c, squared(c, in_doubles(c, model, x), centers, "norms_first"))
+        near = nearest(c, in_doubles(c, model, x), centers)
         labels = np.asarray(model.subcluster_labels_, dtype=np.float64)
         return c.emit("links.choose", [near], width=1, arrays={"values": labels})
 
@@ -135,7 +139,7 @@ class NearestCentroidLowering(Lowering):
         x = in_doubles(c, model, x)
         if model.metric == "manhattan":
             return argmin(c, minkowski(c, x, centroids, 1.0))
-        return argmin(c, squared(c, x, centroids, "norms_first"))
+        return nearest(c, x, centroids)
 
     def decision_function(self, c: Context, model: Any, x: Value) -> Value:
         scores = self._scores(c, model, x)

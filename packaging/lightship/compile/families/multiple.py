@@ -7,7 +7,7 @@ import numpy as np
 
 from lightship.compile.context import Context
 from lightship.compile.errors import UnsupportedModelError
-from lightship.compile.families.naive_bayes import squares
+from lightship.compile.kernels import squared
 from lightship.compile.registry import Lowering, lowers
 from lightship.compile.values import Value
 
@@ -175,4 +175,4 @@ class OutputCodeLowering(Lowering):
     def predict(self, c: Context, model: Any, x: Value) -> Value:
         codes = np.asarray(model.code_book_, dtype=np.float64)
         scores = binary_scores(c, model.estimators_, x)
-        return c.argmax(squares(c, scores, -np.ones_like(codes), codes, np.zeros(len(codes))))
+        return c.emit("distances.argmin", [squared(c, scores, codes, "norms_first")], width=1)
