@@ -51,8 +51,7 @@ def body_of(data: str | None, example: Path | None) -> bytes | None:
             return None
         row = instances_of(read_golden(example / GOLDEN), read_contract(example))[0]
         return json.dumps({"instances": [row]}).encode()
-    # A long JSON text isn't a path that may be asked for.
-    text = Path(data).read_text(encoding="utf-8") if not data.lstrip().startswith(("{", "[")) else data
+    text = data if data.lstrip().startswith(("{", "[")) else _read(Path(data))
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -65,6 +64,15 @@ def body_of(data: str | None, example: Path | None) -> bytes | None:
         case dict():
             return json.dumps({"instances": [document]}).encode()
     raise OperateError(f"--data is {text[:80]!r}; give one row (an object) or several (a list).")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperateError(
+            f"--data names {file}, which can't be read: {error}. Give a file, or JSON itself."
+        ) from error
 
 
 def headers_of(

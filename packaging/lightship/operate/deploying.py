@@ -61,7 +61,8 @@ class Deployer:
     def deploy(self, assembly: Assembly, plan: DeployPlan, seen: DeployedStack | None) -> DeployedStack:
         """Deploy what was planned, as long as what `seen` was planned against is still there.
 
-        Raises OperateError or DeploymentFailedError. Ctrl-C takes back what was begun, and is passed on.
+        Raises OperateError or DeploymentFailedError. Ctrl-C takes back what was begun, and is passed on if that
+        went well.
         """
         self._refuse_outdated(assembly.stack, seen)
         if seen is not None and plan.moved and plan.live is not None:
@@ -80,7 +81,10 @@ class Deployer:
         try:
             done = self.cdk.run("deploy", assembly.stack, *APPROVED, app=assembly.folder, line=self._follow)
         except KeyboardInterrupt:
-            self.say(undo(self.aws, assembly.stack, new=new, say=self.say, sleep=self.sleep))
+            undone = undo(self.aws, assembly.stack, new=new, say=self.say, sleep=self.sleep)
+            if not undone.clean:
+                raise DeploymentFailedError(undone.text) from None
+            self.say(undone.text)
             raise
         stack = read_stack(self.aws, assembly.stack)
         if stack is None or done.returncode != 0 or "ROLLBACK" in stack.status or not stack.status.endswith("COMPLETE"):

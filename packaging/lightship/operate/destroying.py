@@ -40,11 +40,16 @@ def kept_by(stack: DeployedStack) -> tuple[Kept, ...]:
 
 def destroy(aws: Clients, stack: DeployedStack, say: Say, sleep: Sleep = time.sleep) -> None:
     """Delete the stack and wait until it is gone. Raises OperateError when it isn't."""
-    if stack.moving and stack.status != "CREATE_IN_PROGRESS":
+    if stack.moving and stack.status not in {"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
         raise OperateError(f"The stack {stack.name} is {stack.status}. Wait until it is still: `lightship status`.")
     say("deleting the stack")
     aws("cloudformation").delete_stack(StackName=stack.name)
-    status, reason = wait_until_still(aws, stack.id, say, sleep)
+    try:
+        status, reason = wait_until_still(aws, stack.id, say, sleep)
+    except KeyboardInterrupt:
+        raise OperateError(
+            f"Interrupted, but a deletion can't be stopped: {stack.name} goes. `lightship destroy` again watches it."
+        ) from None
     if status not in {"DELETE_COMPLETE", "ABSENT"}:
         raise OperateError(f"The stack {stack.name} is {status}: {reason} Mend that, then destroy again.")
 
