@@ -2,7 +2,7 @@
 
 Run: python benchmarks/monitoring_public.py /path/to/python
 
-The interpreter named has nannyml and pandas < 2.2 or any other pair that works; it is run as a program of its own.
+The interpreter named has nannyml installed; it is run as a program of its own.
 """
 
 import subprocess

@@ -1,6 +1,8 @@
 """From lines to windows: duplicates, order, broken lines and late labels, counted once or skipped, never fatal."""
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from lightship.monitoring import make_baseline, monitor
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import column_coders, encode_row
-from lightship_runtime.monitor.cells import HOUR, Cells, fill_cells
+from lightship_runtime.monitor.cells import HOUR, Cells, fill_cells, merge_cells
 from lightship_runtime.monitor.records import decode_label, decode_line, encode_record
 from lightship_runtime.monitor.results import Window
 from lightship_runtime.monitor.windows import DAY, Span, closed_spans, window_results
@@ -99,6 +101,15 @@ def test_duplicates_order_and_files_change_nothing(baseline: Baseline, tmp_path:
     assert cells.problems["duplicates"] == 4 * (len(doubled) - len(lines))
     assert cells.problems["labels_replaced"] == len(labels)
     assert "conflicts" not in cells.problems
+
+
+def test_cells_of_disjoint_files_add_up(baseline: Baseline, tmp_path: Path) -> None:
+    rows = frame(1, 1_000)
+    lines, labels = telemetry(baseline, rows, hours=3), label_lines(rows)
+    whole = fill(baseline, lines, labels, tmp_path)
+    parts = [fill(baseline, lines[start::3], labels, tmp_path).profiles for start in range(3)]
+    merged = merge_cells(parts, baseline)
+    assert {key: profile.to_dict() for key, profile in sorted(merged.items())} == totals(whole)
 
 
 BROKEN: list[str | bytes] = [
@@ -282,3 +293,11 @@ def test_memory_does_not_grow_with_the_lines(baseline: Baseline, tmp_path: Path)
         return found
 
     assert peak(24_000) < 3 * peak(6_000)
+
+
+def test_the_monitor_needs_numpy_alone() -> None:
+    code = (
+        "import sys; import lightship_runtime.monitor.windows;"
+        "print([name for name in ('pandas', 'scipy', 'sklearn', 'lightship') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

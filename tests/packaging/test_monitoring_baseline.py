@@ -1,5 +1,7 @@
 """Baselines from any frame: tasks, sizes, odd columns, and errors that name the way out."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -196,6 +198,24 @@ def test_documents_that_cannot_be_read() -> None:
         )
     with pytest.raises(UnknownSchemaError):
         Baseline.from_json(b'{"schema": 99}')
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "monitoring.md"
+    (code,) = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    random = np.random.default_rng(5)
+    chance = random.random(2_000)
+    training = pd.DataFrame(
+        {
+            "dep_delay": random.normal(size=2_000),
+            "probability": chance,
+            "predicted": (chance > 0.5).astype(int),
+            "late": (random.random(2_000) < chance).astype(int),
+        }
+    )
+    names = {"training": training, "this_week": training.drop(columns="late"), "outcomes": training["late"]}
+    exec(code, names)  # noqa: S102 - the documentation's own lines
+    assert "Late flights" in names["page"]
 
 
 def test_an_empty_window_is_insufficient() -> None:

@@ -97,7 +97,6 @@ class Performance:
     correct: int = 0
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     label_mean: float = 0.0
-    error_variance: float = 0.0
     by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
 

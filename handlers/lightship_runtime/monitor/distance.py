@@ -20,10 +20,9 @@ _SMOOTHING = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """`effect` is a population stability index without its bias and after the best move; `psi` is the plain one."""
+    """`effect` is a squared distance freed of what sampling adds to it."""
 
     effect: float
-    psi: float
     p_value: float
 
 
@@ -64,11 +63,10 @@ def compare_bins(track: Track, now: Sequence[int], then: Sequence[int]) -> Dista
     """
     kept = [(a, b) for a, b in zip(now, then, strict=True) if a or b]
     now_kept, then_kept = [a for a, _ in kept], [b for _, b in kept]
-    psi = stability_index(now_kept, then_kept)
-    effect = max(0.0, psi - sampling_bias(len(kept), sum(now), sum(then)))
+    effect = max(0.0, stability_index(now_kept, then_kept) - sampling_bias(len(kept), sum(now), sum(then)))
     if effect >= _LEAST_EFFECT and is_continuous(track):
         effect = min(effect, _smallest_bound(track, now, then))
-    return Distance(effect, psi, chi_square(now, then))
+    return Distance(effect, chi_square(now, then))
 
 
 def _smallest_bound(track: Track, now: Sequence[int], then: Sequence[int]) -> float:
@@ -141,4 +139,4 @@ def compare_shares(now: int, now_rows: int, then: int, then_rows: int) -> Distan
     else:
         tail = predictive_cdf(now, now_rows, then, then_rows)
     effect = max(0.0, squared - sampling_bias(2, now_rows, then_rows))
-    return Distance(effect, squared, min(1.0, 2 * tail))
+    return Distance(effect, min(1.0, 2 * tail))

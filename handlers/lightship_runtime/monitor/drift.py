@@ -56,7 +56,6 @@ class Drift:
     effect: float
     p_value: float
     measure: str
-    psi: float
     rows: int
     components: tuple[Component, ...]
 
@@ -66,7 +65,6 @@ class Drift:
             "effect": self.effect,
             "p_value": self.p_value,
             "measure": self.measure,
-            "psi": self.psi,
             "rows": self.rows,
             "components": [
                 {
@@ -187,12 +185,11 @@ def _judges_values(part: Component) -> bool:
 def _drift(parts: tuple[Component, ...], p_value: float, significant: bool, rows: int) -> Drift:
     real = [part for part in parts if part.p_value * len(parts) <= FALSE_DISCOVERY_RATE]
     worst = max(real or parts, key=lambda part: part.ratio, default=None)
-    psi = max((part.effect for part in parts if part.measure.startswith("distribution")), default=0.0)
     if worst is None:
-        return Drift("insufficient", 0.0, 1.0, "distribution", 0.0, rows, ())
+        return Drift("insufficient", 0.0, 1.0, "distribution", rows, ())
     level: Level = "none"
     if rows >= LEAST_ROWS and significant and real:
         level = _LEVELS[sum(worst.effect >= gate for gate in worst.gates)]
     if rows < LEAST_ROWS or (level == "none" and not any(_judges_values(part) for part in parts)):
         level = "insufficient"
-    return Drift(level, worst.effect, p_value, worst.measure, psi, rows, parts)
+    return Drift(level, worst.effect, p_value, worst.measure, rows, parts)

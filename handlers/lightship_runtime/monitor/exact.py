@@ -25,11 +25,6 @@ def exact_sum(values: NDArray[np.float64]) -> int:
     return total
 
 
-def exact_value(total: int) -> float:
-    """The float nearest to an exact sum."""
-    return total / (1 << _UNIT)
-
-
 def exact_mean(total: int, count: int) -> float:
     """The float nearest to an exact sum's mean over `count` values."""
     return total / (count << _UNIT)
