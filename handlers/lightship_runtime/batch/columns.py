@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from lightship_runtime.contract import Column
 from lightship_runtime.validation import check_for, expectation, shown
 
-MAX_EXACT = 2**53
-NONE = type(None)
+MAX_EXACT = 2**53 - 1
+"""Up to here every integer is a float, and no other integer is rounded to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Checker:
                 return self._of_floats(array)
             case "integer" if pa.types.is_signed_integer(kind):
                 return self._of_integers(array)
+            case "integer" if pa.types.is_floating(kind):
+                return self._of_whole_floats(array)
             case "boolean" if pa.types.is_boolean(kind) and not array.null_count:
                 return Checked(array.to_numpy(zero_copy_only=False), {})
         return self.of_values(_python_values(array))
@@ -74,6 +76,16 @@ class Checker:
             return self.of_values(array.to_pylist())
         values = array.cast(pa.int64()).to_numpy()
         return Checked(values, self._outsiders(values, {}))
+
+    def _of_whole_floats(self, array: pa.Array) -> Checked:
+        values = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        whole = (values == np.trunc(values)) & (np.abs(values) <= MAX_EXACT)
+        if whole.all():
+            integers = values.astype(np.int64)
+            return Checked(integers, self._outsiders(integers, {}))
+        if self.column.nullable and (whole | np.isnan(values)).all():
+            return Checked(values, self._outsiders(values, {}))
+        return self.of_values(array.to_pylist())
 
     def _outsiders(self, values: Any, faults: dict[int, Any]) -> dict[int, Any]:
         """The values that a closed column doesn't know, besides the faults already found."""

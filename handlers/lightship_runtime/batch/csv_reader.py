@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from lightship_runtime.batch.block import Block, make_block
-from lightship_runtime.batch.columns import Checked, Checker
+from lightship_runtime.batch.columns import MAX_EXACT, Checked, Checker
 from lightship_runtime.batch.errors import UnreadableError
 from lightship_runtime.batch.layout import Layout
 from lightship_runtime.batch.records import Reject
@@ -47,8 +47,6 @@ class CsvReader:
         # What is passed through stays the very text, so a kept column is read as text and converted afterwards.
         typed = {each.column.name: _arrow_type(each) for each in layout.checkers if each.column.name not in layout.kept}
         wanted = [name for name in layout.names if name in typed or name in layout.kept]
-        # Arrow reads hexadecimal as integers; nobody else does.
-        self._wary = any(each.column.type == "integer" for each in layout.checkers)
         self._read_options = arrow_csv.ReadOptions(
             use_threads=False, column_names=list(layout.names), block_size=MAX_RECORD * 2
         )
@@ -61,6 +59,12 @@ class CsvReader:
             false_values=list(FALSE),
             strings_can_be_null=False,
         )
+
+    def key_texts(self, record: bytes) -> dict[str, str]:
+        """The keys of one record, fit or not."""
+        fields = next(_fields(record.decode(errors="replace"), self._delimiter), [])
+        found = dict(zip(self._layout.names, fields, strict=False))
+        return {name: found[name] for name in self._layout.keys if name in found}
 
     def read(self, data: bytes, first_row: int) -> tuple[Block, int]:
         """(the rows of a block that begins with row `first_row`, how many records it holds, blank lines included)."""
@@ -78,8 +82,6 @@ class CsvReader:
 
     def _table(self, data: bytes) -> pa.Table | None:
         """The block as Arrow reads it, or None where it may not be what it says."""
-        if self._wary and (b"0x" in data or b"0X" in data):
-            return None
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(data), self._read_options, self._parse_options, self._convert_options
@@ -97,7 +99,10 @@ class CsvReader:
         wanted = _arrow_type(checker)
         if pa.types.is_string(wanted):
             return checker.of_values(values_of(array.to_pylist(), checker))
-        return checker.of_arrow(array if array.type == wanted else _converted(array, wanted))
+        array = array if array.type == wanted else _converted(array, wanted)
+        if checker.column.type == "integer" and not _exact(array):
+            raise pa.ArrowInvalid("an integer has more digits than a float")
+        return checker.of_arrow(array)
 
     def _read_slowly(self, data: bytes, first_row: int) -> tuple[Block, int]:
         """The same by Python's own parser, which tells which row is at fault."""
@@ -129,7 +134,9 @@ class CsvReader:
             return Reject(number, None, f"{len(fields)} fields", f"{width} fields, as the header has")
         for name, text in zip(self._layout.names, fields, strict=True):
             if not text.isascii() and not _encodable(text):
-                return Reject(number, name, text.encode(errors="surrogateescape").decode(errors="replace")[:100], "UTF-8")
+                return Reject(
+                    number, name, text.encode(errors="surrogateescape").decode(errors="replace")[:100], "UTF-8"
+                )
         return None
 
     def _checked_texts(self, checker: Checker, columns: dict[str, list[str]], rows: int) -> Checked:
@@ -151,6 +158,13 @@ def _converted(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
     return pc.cast(pc.if_else(missing, pa.scalar(None, pa.string()), texts), wanted)
 
 
+def _exact(floats: pa.Array) -> bool:
+    """Whether every number is below those at which floats skip integers."""
+    bounds = pc.min_max(floats)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    return low is None or -MAX_EXACT <= low <= high <= MAX_EXACT
+
+
 def _fields(text: str, delimiter: str) -> Iterator[list[str]]:
     csv.field_size_limit(MAX_RECORD * 4)
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -166,10 +180,9 @@ def _encodable(text: str) -> bool:
 
 def _arrow_type(checker: Checker) -> pa.DataType:
     match checker.column.type:
-        case "number":
+        # As integers Arrow would take hexadecimal too, which nobody else does.
+        case "number" | "integer":
             return pa.float64()
-        case "integer":
-            return pa.int64()
         case "boolean":
             return pa.bool_()
         case _ if checker.is_text and checker.column.categories:

@@ -1,7 +1,7 @@
 """Arrow columns as the text of CSV fields or JSON values, whole columns at a time."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,10 +76,18 @@ def _bytes(texts: pa.Array) -> bytes:
     return b"" if buffer is None else bytes(buffer.to_pybytes())
 
 
-def joined(columns: list[Any], rows: int) -> bytes:
-    """The texts of each row, one after another, for all rows."""
+def joined(columns: Sequence[Any], rows: int, separator: str = "") -> bytes | memoryview:
+    """The texts of each row, one after another with the separator between, for all rows. A column is an array of
+    texts or one text."""
     if not rows:
         return b""
-    lines = pc.binary_join_element_wise(*columns, "")
+    lines = pc.binary_join_element_wise(*columns, separator)
     offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + rows + 1]
-    return bytes(memoryview(lines.buffers()[2])[int(offsets[0]) : int(offsets[-1])])
+    return memoryview(lines.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
+
+
+def constant(array: pa.Array) -> Any:
+    """The one value of a dictionary that has one and no nulls, else None."""
+    if pa.types.is_dictionary(array.type) and len(array.dictionary) == 1 and not array.null_count:
+        return array.dictionary[0].as_py()
+    return None

@@ -1,6 +1,6 @@
 """Opens a chunk of any format as blocks of checked rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -69,7 +69,7 @@ def _open_text(
     text = Text(stack.enter_context(source.open(stored, chunk.start, chunk.end)), chunk.file, settings.encoding)
     if chunk.start == 0 and delimiter is not None:
         skip(text.read, len(head.names_record))
-    integers = _integer_keys(layout, reader.read(first, 1)[0]) if first.strip() and not raw else ()
+    integers = _integer_keys(reader.key_texts(first)) if first.strip() and not raw else ()
     return Input(_read(blocks(text.read, chunk.file, delimiter), reader, chunk.first_row), layout.kept, raw, integers)
 
 
@@ -80,12 +80,11 @@ def _read(found: Iterator[bytes], reader: CsvReader | JsonLinesReader, row: int)
         yield block
 
 
-def _integer_keys(layout: Layout, first: Block) -> tuple[str, ...]:
+def _integer_keys(texts: Mapping[str, str]) -> tuple[str, ...]:
     """The keys whose text is an integer written as JSON would."""
     names = []
-    for name, array in zip(layout.keys, first.kept, strict=False):
-        text = array[0].as_py() if len(array) else None
-        digits = text.removeprefix("-") if isinstance(text, str) else ""
-        if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_INTEGER and str(int(text or "")) == text:
+    for name, text in texts.items():
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_INTEGER and str(int(text)) == text:
             names.append(name)
     return tuple(names)

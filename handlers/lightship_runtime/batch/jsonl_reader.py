@@ -35,6 +35,11 @@ class JsonLinesReader:
         self._layout = layout
         self._text: Callable[[Any], str | None] = _as_json if as_json else _as_text
 
+    def key_texts(self, record: bytes) -> dict[str, str]:
+        """The keys of one line, fit or not; text within JSON stays what it is."""
+        row = _loads(record.decode())
+        return {name: str(row[name]) for name in self._layout.keys if type(row.get(name)) is int}
+
     def read(self, data: bytes, first_row: int) -> tuple[Block, int]:
         """(the rows of a block that begins with line `first_row` of the file, how many lines it holds)."""
         lines = data.split(b"\n")

@@ -30,9 +30,13 @@ def make_layout(file: str, names: Sequence[str], contract: Contract, settings: S
         if name in seen:
             raise UnreadableError(file, f"it has the column {name!r} more than once. Rename or drop one.")
         seen.add(name)
-    others = settings.keep
-    if others is None:
-        others = tuple(name for name in names if name not in contract.positions)
+    match settings.keep:
+        case None:
+            others = tuple(name for name in names if name not in contract.positions)
+        case ("*",):
+            others = tuple(names)
+        case _:
+            others = settings.keep
     kept = tuple(dict.fromkeys((*settings.key, *others)))
     for name in kept:
         if name not in seen:

@@ -204,7 +204,7 @@ class _Upload(io.RawIOBase):
     def finish(self) -> None:
         client = self._store.client
         if self._upload is None:
-            self._store._call(client.put_object, **self._place, Body=bytes(self._held))  # noqa: SLF001
+            self._store._call(client.put_object, **self._place, Body=bytes(self._held))
             return
         self._send(bytes(self._held))
         self._call(client.complete_multipart_upload, MultipartUpload={"Parts": self._parts})
@@ -216,10 +216,10 @@ class _Upload(io.RawIOBase):
     def _send(self, data: bytes) -> None:
         client = self._store.client
         if self._upload is None:
-            self._upload = self._store._call(client.create_multipart_upload, **self._place)["UploadId"]  # noqa: SLF001
+            self._upload = self._store._call(client.create_multipart_upload, **self._place)["UploadId"]
         number = len(self._parts) + 1
         answer = self._call(client.upload_part, PartNumber=number, Body=data)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     def _call(self, method: Callable[..., Any], **arguments: Any) -> Any:
-        return self._store._call(method, **self._place, UploadId=self._upload, **arguments)  # noqa: SLF001
+        return self._store._call(method, **self._place, UploadId=self._upload, **arguments)

@@ -10,7 +10,7 @@ from typing import IO
 from lightship_runtime.batch.boundaries import ends_inside_quotes, last_boundary
 from lightship_runtime.batch.errors import UnreadableError
 
-BLOCK = 8 << 20
+BLOCK = 2 << 20
 """Bytes of text parsed at once."""
 MAX_RECORD = 64 << 20
 """The longest record. A longer one is an unclosed quote or no text at all."""
@@ -92,9 +92,7 @@ def _canonical(encoding: str, file: str) -> str:
         raise UnreadableError(file, f"the encoding {encoding!r} isn't known. Use one of Python's names.") from error
 
 
-def blocks(
-    read: Callable[[int], bytes], file: str, delimiter: str | None, *, size: int = BLOCK
-) -> Iterator[bytes]:
+def blocks(read: Callable[[int], bytes], file: str, delimiter: str | None, *, size: int = BLOCK) -> Iterator[bytes]:
     """Blocks of about `size` bytes that end where a record ends. Raises UnreadableError for a record without end."""
     carry = b""
     while True:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
-from lightship_runtime.batch.fields import csv_text, joined, json_text
+from lightship_runtime.batch.fields import constant, csv_text, joined, json_text
 from lightship_runtime.batch.records import Format, Reject
 
 EXTENSIONS: dict[str, str] = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}
@@ -50,11 +51,14 @@ class CsvWriter:
         sink.write(delimiter.join(header).encode() + b"\n")
 
     def write(self, columns: Sequence[pa.Array]) -> None:
-        pieces: list[Any] = []
-        for column in columns:
-            pieces += [csv_text(column, self._delimiter), self._delimiter]
-        pieces[-1] = "\n"
-        self._sink.write(joined(pieces, len(columns[0])))
+        texts = [self._texts(column) for column in columns]
+        ended = pc.binary_join_element_wise(texts[-1], "\n", "")
+        self._sink.write(joined([*texts[:-1], ended], len(columns[0]), self._delimiter))
+
+    def _texts(self, column: pa.Array) -> Any:
+        """The fields of a column, or the one field that all rows have."""
+        single = constant(column)
+        return csv_text(column, self._delimiter) if single is None else csv_text(pa.array([single]), self._delimiter)[0]
 
     def close(self) -> None:
         """Nothing is held back."""

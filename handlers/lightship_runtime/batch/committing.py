@@ -1,0 +1,182 @@
+"""Ends a run: counts everything again, and publishes only what adds up.
+
+A run of new objects is committed by replacing `_lightship/head.json`, on the condition that it is still the one the run
+was planned on: of two runs that found the same objects, one commits. Then come the manifest and, last, `_SUCCESS`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from lightship_runtime.batch.errors import BatchError
+from lightship_runtime.batch.ledger import WIDTH, Ledger
+from lightship_runtime.batch.places import (
+    FAILED,
+    HEAD,
+    MANIFEST,
+    SUCCESS,
+    books,
+    ledger_name,
+    result_name,
+    run_folder,
+)
+from lightship_runtime.batch.records import ChunkResult
+from lightship_runtime.batch.stores import Store
+from lightship_runtime.documents import dump_document
+
+SCHEMA = 1
+READERS = 16
+SHOWN = 10
+
+
+class NotCommittedError(BatchError):
+    """A run whose output isn't published. Everything it wrote is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last committed run of new objects, and the tag of the object that says so."""
+
+    run: str
+    tag: str
+
+
+def read_head(sink: Store) -> Head | None:
+    found = sink.read(HEAD)
+    return None if found is None else Head(json.loads(found[0])["run"], found[1])
+
+
+def is_done(sink: Store, run: str) -> bool:
+    return sink.read(f"{run_folder(run)}/{SUCCESS}") is not None
+
+
+def finish_head(sink: Store) -> None:
+    """Publish the last committed run, where whoever committed it was stopped before."""
+    head = read_head(sink)
+    if head is not None and not is_done(sink, head.run):
+        commit(head.run, sink)
+
+
+def commit(run: str, sink: Store) -> dict[str, Any]:
+    """Reconcile and publish; the manifest. A committed run's manifest is simply returned.
+
+    Raises NotCommittedError when chunks are missing, don't add up or couldn't be read, or too many rows were rejected.
+    """
+    from lightship_runtime.batch.planning import read_plan
+
+    done = sink.read(f"{run_folder(run)}/{MANIFEST}")
+    if done is not None and is_done(sink, run):
+        manifest: dict[str, Any] = json.loads(done[0])
+        return manifest
+    plan = read_plan(sink, run)
+    if plan is None:
+        raise BatchError(f"The run {run} has no plan. Start it anew.")
+    try:
+        manifest = _reconciled(run, plan, sink)
+        if plan.request.only_new:
+            _take(run, plan, sink)
+    except NotCommittedError as error:
+        sink.write(f"{run_folder(run)}/{FAILED}", dump_document({"run": run, "reason": str(error)}))
+        raise
+    sink.write(f"{run_folder(run)}/{MANIFEST}", dump_document(manifest))
+    sink.write(f"{run_folder(run)}/{SUCCESS}", b"")
+    return manifest
+
+
+def _reconciled(run: str, plan: Any, sink: Store) -> dict[str, Any]:
+    results = sorted(_results(run, plan.item_count, sink), key=lambda each: each.number)
+    unreadable = [each for each in results if each.unreadable]
+    if unreadable:
+        listed = "; ".join(f"{each.file}: {each.unreadable}" for each in unreadable[:SHOWN])
+        raise NotCommittedError(
+            f"{len(unreadable)} objects of the run {run} can't be read: {listed} Mend or remove them, start another run."
+        )
+    totals = {
+        name: sum(getattr(each, name) for each in results) for name in ("rows_in", "rows_scored", "rows_rejected")
+    }
+    if not all(each.reconciled for each in results):
+        raise NotCommittedError(f"The counts of the run {run} don't add up: {totals}. Score its chunks again.")
+    _check_parts(run, results, sink)
+    share = totals["rows_rejected"] / totals["rows_in"] if totals["rows_in"] else 0.0
+    limit = plan.request.settings.max_reject_share
+    if share > limit:
+        raise NotCommittedError(
+            f"{totals['rows_rejected']:,} of {totals['rows_in']:,} rows of the run {run} were rejected, over the limit "
+            f"of {limit:.2%}. See {run_folder(run)}/_rejects; scored rows are kept there too, unpublished."
+        )
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "model": plan.request.model,
+        "version": plan.request.version,
+        "settings": plan.request.settings.to_dict(),
+        "objects": plan.objects,
+        "bytes_in": plan.total_bytes,
+        "ignored": plan.ignored,
+        **totals,
+        "parts": [
+            {"name": each.part, "bytes": each.part_bytes, "rows": each.rows_scored} for each in results if each.part
+        ],
+        "rejects": [each.rejects for each in results if each.rejects],
+    }
+
+
+def _results(run: str, count: int, sink: Store) -> Iterator[ChunkResult]:
+    missing: list[int] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        for item, found in enumerate(pool.map(sink.read, _names(run, count))):
+            if found is None:
+                missing.append(item)
+            else:
+                yield from map(ChunkResult.from_dict, json.loads(found[0])["results"])
+    if missing:
+        raise NotCommittedError(
+            f"{len(missing)} of {count} items of the run {run} have no result ({_listed(missing)}). Redrive the run: "
+            "what is done is not done again."
+        )
+
+
+def _names(run: str, count: int) -> Iterable[str]:
+    return (result_name(run, item) for item in range(count))
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:SHOWN])) + (", …" if len(numbers) > SHOWN else "")
+
+
+def _check_parts(run: str, results: list[ChunkResult], sink: Store) -> None:
+    """The parts that lie there are those that the results name, byte for byte in size."""
+    folder = run_folder(run)
+    expected = {f"{folder}/{each.part}": each.part_bytes for each in results if each.part}
+    found = {each.name: each.size for each in sink.list(f"{folder}/part-")}
+    wrong = [name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)]
+    if wrong:
+        raise NotCommittedError(
+            f"{len(wrong)} parts of the run {run} aren't what was written, such as {min(wrong)}: "
+            f"{found.get(min(wrong))} bytes instead of {expected.get(min(wrong))}. Start another run."
+        )
+
+
+def _take(run: str, plan: Any, sink: Store) -> None:
+    """Make this the last committed run, with its objects in the ledger."""
+    head = read_head(sink)
+    if head is not None and head.run == run:
+        return
+    if (head.tag if head else None) != plan.head:
+        raise NotCommittedError(
+            f"The run {head.run if head else 'none'} was committed since {run} was planned, and may have taken the "
+            "same objects. Start another run; it takes what is left."
+        )
+    digests = sink.read(plan.digests)
+    if digests is None:
+        raise BatchError(f"The run {run} lacks {plan.digests}. Start another run.")
+    mine = Ledger.of(digests[0][i : i + WIDTH] for i in range(0, len(digests[0]), WIDTH))
+    before = sink.read(ledger_name(head.run)) if head else None
+    sink.write(ledger_name(run), Ledger.from_bytes(before[0] if before else b"").union(mine).to_bytes())
+    if not sink.replace(HEAD, dump_document({"schema": SCHEMA, "run": run}), plan.head):
+        raise NotCommittedError(f"Another run was committed at the same moment as {run}. Start another run.")
+
+
+__all__ = ["Head", "NotCommittedError", "books", "commit", "finish_head", "is_done", "read_head"]

@@ -1,0 +1,1 @@
+"""Batch scoring on this machine, with the code that runs in Lambda."""

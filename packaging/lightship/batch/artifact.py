@@ -1,0 +1,40 @@
+"""The model of a release's batch.zip, opened on this machine."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_runtime.batch.errors import BatchError
+from lightship_runtime.batch.score import Model
+from lightship_runtime.contract import Contract
+from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
+from lightship_runtime.manifest import Release
+
+MODEL = "model/"
+
+
+@dataclass(frozen=True)
+class BatchModel:
+    """A release's name and version, and the folder its model was unpacked into."""
+
+    name: str
+    version: str
+    folder: Path
+
+    def open(self) -> Model:
+        document = read_model_document(self.folder)
+        contract = Contract.from_json((self.folder / CONTRACT).read_bytes())
+        return Model(contract, open_engine(self.folder, contract, document["engine"], document), self.version)
+
+
+def unpack_model(release_folder: Path, scratch: Path) -> BatchModel:
+    """Raises NotAReleaseError, or BatchError for a release without a batch artifact."""
+    release = Release.read(release_folder)
+    artifact = release.artifacts.get("batch")
+    if artifact is None:
+        raise BatchError(f"{release_folder} has no batch.zip. Package the model again with this Lightship.")
+    with zipfile.ZipFile(release_folder / artifact.file) as archive:
+        for name in archive.namelist():
+            if name.startswith(MODEL) and ".." not in name:
+                archive.extract(name, scratch)
+    return BatchModel(release.name, release.version, scratch / MODEL)
