@@ -21,6 +21,7 @@ from lightship_runtime.loader import CONTRACT, MODEL, model_document
 from lightship_runtime.manifest import Target
 
 HANDLER = "lightship_runtime.realtime.handler"
+BATCH_HANDLER = "lightship_runtime.batch.handlers.handler"
 WEB = ("fastapi", "mangum")
 
 # The parts of the runtime that only one engine, or no real-time function at all, uses.
@@ -35,6 +36,12 @@ _REALTIME_FILES = (
     "events.py", "identifiers.py", "loader.py", "openapi.py", "predict.py", "problems.py", "realtime.py",
     "sampling.py", "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
 )  # fmt: skip
+_BATCH_FILES = (
+    "__init__.py", "batch/", "contract.py", "documents.py", "engine.py", "engines/__init__.py", "errors.py",
+    "identifiers.py", "loader.py", "predict.py", "problems.py", "sampling.py", "strict_json.py", "telemetry.py",
+    "thresholds.py", "validation.py",
+)  # fmt: skip
+_USES: Mapping[str, Sequence[str]] = {"realtime": _REALTIME_FILES, "batch": _BATCH_FILES}
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,10 @@ class Included:
     path: Path
 
 
-def runtime_files(engine: str) -> dict[str, Path]:
-    """The runtime's modules that a real-time artifact with this engine holds, by their path in it."""
+def runtime_files(engine: str, use: str = "realtime") -> dict[str, Path]:
+    """The runtime's modules that an artifact for this use with this engine holds, by their path in it."""
     root = Path(str(resources.files(lightship_runtime)))
-    wanted = (*_REALTIME_FILES, *_ENGINE_FILES[engine])
+    wanted = (*_USES[use], *_ENGINE_FILES[engine])
     found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.py"))}
     return {f"lightship_runtime/{name}": path for name, path in found.items() if _wanted(name, wanted)}
 
@@ -66,10 +73,10 @@ def _wanted(name: str, wanted: Sequence[str]) -> bool:
     return any(name == each or (each.endswith("/") and name.startswith(each)) for each in wanted)
 
 
-def runtime_digest(engine: str) -> str:
-    """The digest of the runtime's own code that ships with this engine."""
+def runtime_digest(engine: str, use: str = "realtime") -> str:
+    """The digest of the runtime's own code that ships with this engine, for this use."""
     digest = hashlib.sha256()
-    for name, path in runtime_files(engine).items():
+    for name, path in runtime_files(engine, use).items():
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -85,8 +92,9 @@ def assemble(
     version: str,
     include: Sequence[Included] = (),
     host: bool = False,
+    use: str = "realtime",
 ) -> Assembled:
-    """Fill `folder` with a real-time artifact.
+    """Fill `folder` with an artifact.
 
     With `host`, the wheels are this machine's own instead of the target's (see grades of proof).
     """
@@ -94,7 +102,7 @@ def assemble(
     shutil.copytree(libraries, folder, dirs_exist_ok=True)
     (folder / _MADE).unlink()
     code = folder / ".code"
-    for relative, path in runtime_files(candidate.engine).items():
+    for relative, path in runtime_files(candidate.engine, use).items():
         _copy(path, code / relative)
     for each in include:
         _copy(each.path, code / (each.name if each.path.is_dir() else f"{each.name}.py"))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lightship.advice import Advice, advise
 from lightship.assembly import HANDLER, WEB, Included, assemble, runtime_digest
+from lightship.batch.building import BatchBuild, batch_requirements, build_batch
 from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
 from lightship.choose import Fixed
@@ -97,7 +98,8 @@ def _resolve(plan: Plan, studied: Study, locked: Lock | None) -> str:
 
 def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say) -> Release:
     contract, golden = studied.contract, studied.golden
-    version = _version(plan, studied, requirements)
+    batch_lock = batch_requirements(plan, studied)
+    version = _version(plan, studied, requirements + batch_lock)
     include = _included(plan.include)
     root = folder / ".task"
     say("assembling")
@@ -140,6 +142,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
         engine=studied.request.engine,
         verdicts=studied.verdicts,
     )
+    batch = build_batch(plan, studied, batch_lock, version, include, folder, say)
     (folder / REQUIREMENTS).write_text(requirements)
     (folder / CONTRACT).write_bytes(contract.to_json())
     (folder / GOLDEN).write_bytes(golden.to_bytes())
@@ -160,8 +163,9 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
         "slimmed": dict(assembled.slimmed),
         "binaries": asdict(binaries),
         "lent": [each.to_dict() for each in assembled.lent],
+        "batch": batch.notes,
     }
-    release = _release(plan, studied, version, artifact, proven.proof, notes, folder)
+    release = _release(plan, studied, version, artifact, batch, proven.proof, notes, folder)
     write_papers(folder, release, contract, golden, proven.traces)
     return release
 
@@ -177,7 +181,14 @@ def _advice(plan: Plan, proven: Proven) -> Advice:
 
 
 def _release(
-    plan: Plan, studied: Study, version: str, artifact: Artifact, proof: Proof, notes: dict[str, Any], folder: Path
+    plan: Plan,
+    studied: Study,
+    version: str,
+    artifact: Artifact,
+    batch: BatchBuild,
+    proof: Proof,
+    notes: dict[str, Any],
+    folder: Path,
 ) -> Release:
     return Release(
         name=plan.name,
@@ -185,8 +196,11 @@ def _release(
         lightship=installed_version("lightship"),
         target=plan.target,
         engine=Engines(studied.request.engine, studied.batch.engine),
-        artifacts={"realtime": artifact},
-        files={name: file_digest(folder / name) for name in (CONTRACT, GOLDEN, REALTIME, REQUIREMENTS, SBOM)},
+        artifacts={"realtime": artifact, "batch": batch.artifact},
+        files={
+            **{name: file_digest(folder / name) for name in (CONTRACT, GOLDEN, REALTIME, REQUIREMENTS, SBOM)},
+            **batch.files,
+        },
         proof=proof,
         notes={"format": studied.format, "why": studied.why, "engines": studied.verdicts, **notes},
     )
@@ -200,11 +214,14 @@ def _version(plan: Plan, studied: Study, requirements: str) -> str:
         "contract": file_digest(studied.folder / CONTRACT),
         "golden": file_digest(studied.folder / GOLDEN),
         "engines": {use: _folder_digests(each.folder) for use, each in _uses(studied)},
-        "runtime": {use: runtime_digest(each.engine) for use, each in _uses(studied)},
+        "runtime": {use: runtime_digest(each.engine, _PARTS[use]) for use, each in _uses(studied)},
         "requirements": requirements,
         "include": [_folder_digests(path) for path in plan.include],
     }
     return hashlib.sha256(dump_document(inputs)).hexdigest()[:16]
+
+
+_PARTS = {"request": "realtime", "batch": "batch"}
 
 
 def _uses(studied: Study) -> list[tuple[str, Any]]:

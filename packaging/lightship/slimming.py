@@ -38,6 +38,14 @@ RULES: tuple[Rule, ...] = (
     _rule("installer's metadata", r"\.dist-info/(top_level\.txt|sboms/.*)$"),
     _rule("data sets", r"^sklearn/datasets/(data|images|descr)/"),
     _rule("machine-learning examples", r"^(onnxruntime)/(transformers|tools|quantization|datasets)/"),
+    # Batches read and write CSV and Parquet; objects come over boto3. The rest of Arrow links to none of these.
+    _rule(
+        "Arrow's other services",
+        r"^pyarrow/(lib(arrow_flight|arrow_s3|arrow_python_flight|arrow_python_parquet_encryption)\."
+        r"|_(flight|s3fs|gcsfs|azurefs|hdfs|orc|dataset_orc|parquet_encryption|dataset_parquet_encryption|pyarrow_cpp_tests)\.)",
+    ),
+    # The wheel holds each library once for every name that a symbolic link would give it.
+    _rule("Arrow's copies", r"^pyarrow/lib\w+\.so(\.\d+\.\d+\.\d+)?$"),
     _rule("command-line tools", r"^fastapi/(cli|__main__)\.py$"),
 )  # fmt: skip
 

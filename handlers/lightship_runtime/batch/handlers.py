@@ -1,0 +1,159 @@
+"""What Lambda calls: one step of a run, told by the event's `step`.
+
+Events and answers stay small whatever the run's size: lists lie in S3, and events name them. `source` and `sink` are
+addresses `s3://bucket/prefix/`.
+"""
+
+import json
+import os
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lightship_runtime.batch.committing import commit
+from lightship_runtime.batch.errors import BatchError
+from lightship_runtime.batch.metrics import failure_line, success_line
+from lightship_runtime.batch.planning import Request, begin, cut, scan
+from lightship_runtime.batch.records import Chunk, Settings
+from lightship_runtime.batch.s3 import S3Store
+from lightship_runtime.batch.score import Model, Place, score_chunk
+from lightship_runtime.batch.stores import LocalStore, Store
+from lightship_runtime.batch.work import score_item
+from lightship_runtime.contract import Contract
+from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
+from lightship_runtime.telemetry import Source
+
+STEPS = ("begin", "scan", "cut", "score", "commit", "failed", "prove")
+
+MODEL_FOLDER = Path(__file__).resolve().parent.parent.parent / "model"
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Do one step. Errors are raised, so that the state machine sees and names them."""
+    match event["step"]:
+        case "begin":
+            return _begin(event)
+        case "scan":
+            piece = event["piece"]
+            scan(piece, Settings.from_dict(event["settings"]), event["run"], *_stores(event))
+            return {}
+        case "cut":
+            plan = cut(event["run"], *_stores(event))
+            bucket, key = _place_of(event["sink"], plan.items)
+            return {"items": plan.item_count, "bucket": bucket, "key": key}
+        case "score":
+            return _score(event)
+        case "commit":
+            return _commit(event)
+        case "failed":
+            print(failure_line(_speaker(), time.time_ns() // 1_000_000, event), flush=True)  # noqa: T201 - telemetry
+            return {}
+        case "prove":
+            return _prove(event["rows"])
+        case step:
+            raise BatchError(f"The step {step!r} isn't known; known are {', '.join(STEPS)}.")
+
+
+def _begin(event: dict[str, Any]) -> dict[str, Any]:
+    document = read_model_document(MODEL_FOLDER)
+    request = Request(
+        run=run_id(event["time"]),
+        settings=Settings.from_dict(event["settings"]),
+        version=document["version"],
+        model=document["name"],
+        only_new=True,
+        format=event.get("format"),
+    )
+    begun = begin(request, *_stores(event))
+    bucket, key = _place_of(event["sink"], begun.ranges)
+    return {"run": begun.run, "done": begun.done, "scans": begun.scans, "bucket": bucket, "key": key}
+
+
+def run_id(scheduled: str) -> str:
+    """A schedule's time as a name: 2026-11-23T03:00:00Z gives 2026-11-23T03-00-00Z."""
+    safe = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "-" for each in scheduled)
+    if not safe.strip("-."):
+        raise BatchError(f"The run's time is {scheduled!r}. Give a time, or a name of letters and digits.")
+    return safe
+
+
+def _score(event: dict[str, Any]) -> dict[str, Any]:
+    work = event["work"]
+    chunks = [Chunk.from_dict(each) for each in work["chunks"]]
+    source, sink = _stores(event)
+    results = score_item(
+        work["run"], work["item"], chunks, Settings.from_dict(event["settings"]), _model(), source, sink
+    )
+    return {"item": work["item"], "rows": sum(each.rows_in for each in results)}
+
+
+def _commit(event: dict[str, Any]) -> dict[str, Any]:
+    manifest = commit(event["run"], _stores(event)[1])
+    line = success_line(_speaker(), time.time_ns() // 1_000_000, manifest, seconds=event.get("seconds"))
+    print(line, flush=True)  # noqa: T201 - stdout is how telemetry leaves a function
+    return {name: manifest[name] for name in ("run", "rows_in", "rows_scored", "rows_rejected")}
+
+
+def _prove(rows: list[list[Any]]) -> dict[str, Any]:
+    """The golden rows through reader, engine and writer: JSON Lines in, Parquet out and read back."""
+    from pyarrow import parquet
+
+    model = _model()
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalStore(Path(folder))
+        names = model.contract.names
+        lines = [json.dumps({KEY: number, **dict(zip(names, row, strict=True))}) for number, row in enumerate(rows)]
+        store.write("rows.jsonl", "\n".join(lines).encode())
+        stored = store.stored("rows.jsonl")
+        chunk = Chunk(0, stored.name, stored.etag, stored.size, "jsonl")
+        settings = Settings(key=(KEY,), keep=(), format="parquet")
+        begun = time.perf_counter()
+        result = score_chunk(chunk, settings, model, Place(store, store, "run"))
+        seconds = time.perf_counter() - begun
+        if result.rows_rejected or result.part is None:
+            rejects = store.read(f"run/{result.rejects}") or (str(result.unreadable).encode(), "")
+            raise BatchError(f"{result.rows_rejected} golden rows were rejected: {rejects[0][:300].decode()}")
+        table = parquet.read_table(Path(folder) / "run" / result.part)
+    return {"seconds": seconds, "columns": {name: table.column(name).to_pylist() for name in table.column_names}}
+
+
+KEY = "lightship_row"
+
+
+@cache
+def _model() -> Model:
+    document = read_model_document(MODEL_FOLDER)
+    contract = Contract.from_json((MODEL_FOLDER / CONTRACT).read_bytes())
+    return Model(contract, open_engine(MODEL_FOLDER, contract, document["engine"], document), document["version"])
+
+
+def _speaker() -> Source:
+    document = read_model_document(MODEL_FOLDER)
+    return Source(document["name"], os.environ.get("LIGHTSHIP_STAGE", "local"), document["version"])
+
+
+def _stores(event: dict[str, Any]) -> tuple[Store, Store]:
+    client = _client()
+    return S3Store(client, *_address(event["source"])), S3Store(client, *_address(event["sink"]))
+
+
+def _place_of(address: str, name: str) -> tuple[str, str]:
+    bucket, prefix = _address(address)
+    return bucket, prefix + name
+
+
+def _address(text: str) -> tuple[str, str]:
+    bucket, _, prefix = text.removeprefix("s3://").partition("/")
+    if not text.startswith("s3://") or not bucket or (prefix and not prefix.endswith("/")):
+        raise BatchError(f"{text!r} isn't a prefix in S3. Write s3://bucket/prefix/.")
+    return bucket, prefix
+
+
+@cache
+def _client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=60))

@@ -1,0 +1,91 @@
+"""The second artifact of a release, batch.zip: no web framework, the engine for batches, and Arrow."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship.assembly import BATCH_HANDLER, Included, assemble
+from lightship.batch.proving import prove_batch
+from lightship.plan import Plan
+from lightship.study import Study
+from lightship.targets import bootable_here
+from lightship.wheels import resolve
+from lightship.zipping import write_zip
+from lightship_runtime.manifest import Artifact, file_digest
+
+ARCHIVE = "batch.zip"
+REQUIREMENTS = "batch-requirements.lock"
+LIBRARIES = ("numpy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class BatchBuild:
+    """The artifact, its sealed files by name, and what its proof measured."""
+
+    artifact: Artifact
+    files: dict[str, str]
+    notes: dict[str, Any]
+
+
+def batch_requirements(plan: Plan, studied: Study) -> str:
+    """The locked wheels of batch.zip: the versions that Lightship pins, or that the engine demands."""
+    return resolve(tuple(dict.fromkeys((*LIBRARIES, *studied.batch.requirements))), plan.target)
+
+
+def build_batch(
+    plan: Plan,
+    studied: Study,
+    requirements: str,
+    version: str,
+    include: Sequence[Included],
+    folder: Path,
+    say: Callable[[str], None],
+) -> BatchBuild:
+    """Assemble and prove batch.zip in `folder`. Raises ProofError, TooLargeError and what assembling raises."""
+    say("assembling batch.zip")
+    archive = folder / ARCHIVE
+    packed = _assembled(plan, studied, requirements, version, include, folder / ".batch", archive, host=False)
+    exact = bootable_here(plan.target)
+    proven = archive
+    if not exact:
+        proven = folder / ".batch-host.zip"
+        _assembled(plan, studied, requirements, version, include, folder / ".batch-host", proven, host=True)
+    say("replaying the golden rows through batch.zip")
+    notes = prove_batch(
+        proven, contract=studied.contract, golden=studied.golden, tolerance=studied.tolerance, target=plan.target
+    )
+    if not exact:
+        proven.unlink()
+    (folder / REQUIREMENTS).write_text(requirements)
+    artifact = Artifact(ARCHIVE, BATCH_HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes)
+    return BatchBuild(artifact, {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}, notes)
+
+
+def _assembled(
+    plan: Plan,
+    studied: Study,
+    requirements: str,
+    version: str,
+    include: Sequence[Included],
+    root: Path,
+    archive: Path,
+    *,
+    host: bool,
+) -> Any:
+    assemble(
+        root,
+        contract=studied.contract,
+        candidate=studied.batch,
+        lock=requirements,
+        target=plan.target,
+        name=plan.name,
+        version=version,
+        include=include,
+        host=host,
+        use="batch",
+    )
+    packed = write_zip(root, archive)
+    shutil.rmtree(root)
+    return packed
