@@ -37,6 +37,7 @@ TEMPLATE = {
         "Hook": {"Type": "AWS::Lambda::Function"},
         "Alarm": {"Type": "AWS::CloudWatch::Alarm"},
         "Application": {"Type": "AWS::CodeDeploy::Application"},
+        "Batch": {"Type": "AWS::StepFunctions::StateMachine"},
     }
 }
 PHYSICAL = {"V2": "arn:aws:lambda:us-east-1:1:function:f:2", "Live": "arn:alias", "Logs": "logs", "Alarm": "f-5xx"}
@@ -58,6 +59,7 @@ class FakeAws:
     releases: list[str] = field(default_factory=lambda: ["release aaaa", "release bbbb"])
     alarm: str = "OK"
     deployments: list[dict[str, Any]] = field(default_factory=list)
+    batches: list[dict[str, Any]] = field(default_factory=list)
     refuse_cancel: bool = False
     refusal: str | None = None
     asked: list[str] = field(default_factory=list)
@@ -155,6 +157,9 @@ class FakeAws:
         (found,) = (each for each in self.deployments if each["deploymentId"] == deploymentId)
         return {"deploymentInfo": {"createTime": MADE, "deploymentConfigName": "CodeDeployDefault.LambdaX", **found}}
 
+    def list_executions(self, stateMachineArn: str, maxResults: int) -> Any:
+        return {"executions": self.batches[:maxResults]}
+
     def stop_deployment(self, deploymentId: str, autoRollbackEnabled: bool) -> None:
         assert autoRollbackEnabled
         self.asked.append(f"stop {deploymentId}")
@@ -190,6 +195,7 @@ def test_a_healthy_stage_has_nothing_to_find() -> None:
         (FakeAws(live="1"), "Callers reach version 1, but CloudFormation believes 2"),
         (FakeAws(weights={"1": 0.1}), "90% to version 2, 10% to version 1"),
         (FakeAws(alarm="ALARM"), "1 alarms sound: f-5xx"),
+        (FakeAws(batches=[{"name": "b-7", "status": "FAILED", "startDate": MADE}]), "The last batch (b-7) is FAILED"),
         (FakeAws(status="UPDATE_IN_PROGRESS"), "rollback --now"),
         (FakeAws(status="UPDATE_ROLLBACK_COMPLETE"), "failed and was undone"),
         (FakeAws(status="UPDATE_ROLLBACK_FAILED"), "continue-update-rollback"),

@@ -123,8 +123,8 @@ def rollback_command(
             raise ConsentError(f"{target.to} isn't of a release that this tool deployed. Use --now, or another --to.")
         with other_release(place.project, place.config.model.name, target.to.release, folder) as chosen:
             ask = f"Go back from {target.live} to release {target.to.release}?"
-            _deploy(place, chosen, DEFAULT_TRAFFIC, ask=ask, yes=yes, as_json=as_json)
-        if not as_json:
+            done = _deploy(place, chosen, DEFAULT_TRAFFIC, ask=ask, yes=yes, as_json=as_json)
+        if done and not as_json:
             click.echo(
                 "lightship.lock names the release it named before: the next `lightship deploy` deploys that one."
             )
@@ -205,8 +205,8 @@ def _deploy(
     yes: bool,
     as_json: bool,
     dry_run: bool = False,
-) -> None:
-    """Plan, show, ask, deploy, tell. `ask` is put in any case."""
+) -> bool:
+    """Plan, show, ask, deploy, tell. `ask` is put in any case. False when there was nothing to deploy."""
     from lightship.operate.cdk import CdkProgram
     from lightship.operate.deploying import Deployer
     from lightship.operate.project import synthesise
@@ -222,11 +222,12 @@ def _deploy(
             print_plan(plan)
         if dry_run or plan.unchanged:
             _tell(plan, seen, as_json=as_json, deployed=False)
-            return
+            return False
         _ask(plan, ask, yes=yes)
         with progress() as say:
             stack = Deployer(place.aws, cdk, say).deploy(assembly, plan, seen)
     _tell(plan, stack, as_json=as_json, deployed=True)
+    return True
 
 
 def _ask(plan: "DeployPlan", question: str | None, *, yes: bool) -> None:

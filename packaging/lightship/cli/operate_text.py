@@ -93,5 +93,7 @@ def print_status(status: "Status") -> None:
         click.echo(f"            ALARM {name}")
     shift = status.deployment
     click.echo(f"  shift:    {f'{shift.id} {shift.status} ({shift.shift}), {shift.created}' if shift else 'none yet'}")
+    if status.batch:
+        click.echo(f"  batch:    {status.batch.name} {status.batch.status}, {status.batch.started}")
     for finding in status.findings:
         click.echo(f"  ! {finding}")

@@ -86,12 +86,13 @@ def code_of(error: Exception) -> str:
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Turns botocore's errors into CloudError."""
+    """Turns errors of boto3 and botocore into CloudError."""
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
         raise CloudError(f"AWS refused: {error}. `aws sts get-caller-identity` tells who is asking.") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise CloudError(f"AWS can't be used: {error}. Check your credentials and region.") from error

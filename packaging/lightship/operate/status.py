@@ -1,7 +1,7 @@
 """The state of a deployed stage, and what is out of the ordinary about it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lightship.operate.aws import Clients
@@ -36,6 +36,15 @@ class Deployment:
         return self.status in UNDER_WAY
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The newest run of a batch, with Step Functions' status."""
+
+    name: str
+    status: str
+    started: str
+
+
 @dataclass(frozen=True)
 class Status:
     """`alarms` are names by state; `recorded` is the version that CloudFormation believes to be live."""
@@ -49,6 +58,7 @@ class Status:
     recorded: int | None
     alarms: Mapping[str, tuple[str, ...]]
     deployment: Deployment | None
+    batch: Batch | None
     findings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,14 +70,8 @@ class Status:
             "previous": self.previous and _told(self.previous),
             "traffic": {str(number): share for number, share in self.alias.traffic.items()},
             "alarms": {state: list(names) for state, names in self.alarms.items()},
-            "deployment": self.deployment
-            and {
-                "id": self.deployment.id,
-                "status": self.deployment.status,
-                "created": self.deployment.created,
-                "shift": self.deployment.shift,
-                "error": self.deployment.error,
-            },
+            "deployment": self.deployment and asdict(self.deployment),
+            "batch": self.batch and asdict(self.batch),
             "findings": list(self.findings),
         }
 
@@ -77,7 +81,7 @@ def read_status(aws: Clients, stack: DeployedStack) -> Status:
     function = stack.output("FunctionName")
     alias, versions = read_alias(aws, function), read_versions(aws, function)
     live, recorded = version_of(versions, alias.version), recorded_version(stack)
-    alarms, deployment = read_alarms(aws, stack), last_deployment(aws, stack)
+    alarms, deployment, batch = read_alarms(aws, stack), last_deployment(aws, stack), last_batch(aws, stack)
     return Status(
         stack=stack.name,
         stack_status=stack.status,
@@ -88,7 +92,8 @@ def read_status(aws: Clients, stack: DeployedStack) -> Status:
         recorded=recorded,
         alarms=alarms,
         deployment=deployment,
-        findings=tuple(_findings(stack, alias, live, recorded, deployment, alarms)),
+        batch=batch,
+        findings=(*_findings(stack, alias, live, recorded, deployment, alarms), *_batch_findings(batch)),
     )
 
 
@@ -118,6 +123,17 @@ def last_deployment(aws: Clients, stack: DeployedStack) -> Deployment | None:
                 error=(told.get("errorInformation") or {}).get("message"),
             )
     return None
+
+
+def last_batch(aws: Clients, stack: DeployedStack) -> Batch | None:
+    """The newest run of the stack's state machines; None when none ever ran."""
+    runs = []
+    for machine in stack.of_type("AWS::StepFunctions::StateMachine"):
+        runs += aws("stepfunctions").list_executions(stateMachineArn=machine.physical, maxResults=1)["executions"]
+    if not runs:
+        return None
+    newest = max(runs, key=lambda run: run["startDate"])
+    return Batch(newest["name"], newest["status"], str(newest["startDate"]))
 
 
 def _findings(
@@ -156,6 +172,11 @@ def _findings(
         yield f"The last shift ({deployment.id}) was undone: {deployment.error or deployment.status}"
     if alarms.get("ALARM"):
         yield f"{len(alarms['ALARM'])} alarms sound: {', '.join(alarms['ALARM'])}."
+
+
+def _batch_findings(batch: Batch | None) -> Iterator[str]:
+    if batch is not None and batch.status in {"FAILED", "TIMED_OUT", "ABORTED"}:
+        yield f"The last batch ({batch.name}) is {batch.status}. Its manifest is missing, so nobody reads half of it."
 
 
 def _shares(alias: Alias) -> str:
