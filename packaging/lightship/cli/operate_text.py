@@ -36,6 +36,8 @@ def print_plan(plan: "DeployPlan") -> None:
     else:
         for change in plan.changes:
             click.echo(f"  {_line(change)}")
+        if not plan.replacement_known:
+            click.echo("  ? `cdk diff` failed, so that nobody knows what is replaced")
         if plan.outputs_change:
             click.echo("  ~ outputs of the stack")
         if any(change.type == "AWS::Lambda::Version" and change.kind == "add" for change in plan.changes):

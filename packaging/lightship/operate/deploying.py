@@ -46,7 +46,7 @@ class Deployer:
         serves = stack is not None and stack.serves
         alias = read_alias(self.aws, stack.output("FunctionName")) if stack and serves else None
 
-        def compared(impacts: dict[str, Kind]) -> DeployPlan:
+        def compared(impacts: dict[str, Kind] | None) -> DeployPlan:
             return plan_deployment(
                 assembly.template, release, stack, alias, name=assembly.stack, requests=requests, impacts=impacts
             )
@@ -55,7 +55,7 @@ class Deployer:
         if serves and plan.changes:
             # The CDK knows which properties CloudFormation can't change in place.
             diff = self.cdk.run("diff", assembly.stack, "--method", "template", app=assembly.folder)
-            plan = compared(impacts_of(diff.output))
+            plan = compared(impacts_of(diff.output) if diff.returncode == 0 else None)
         return plan, stack
 
     def deploy(self, assembly: Assembly, plan: DeployPlan, seen: DeployedStack | None) -> DeployedStack:

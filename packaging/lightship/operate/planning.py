@@ -34,6 +34,7 @@ class DeployPlan:
     cost_before: float | None
     requests: float
     shift: str | None
+    replacement_known: bool = True
     recorded: int | None = None
     live: int | None = None
 
@@ -68,6 +69,7 @@ class DeployPlan:
                 {"kind": each.kind, "type": each.type, "name": each.name, "details": list(each.details)}
                 for each in self.changes
             ],
+            "replacement_known": self.replacement_known,
             "permissions_added": [str(each) for each in self.widened],
             "endpoint_opened": list(self.opened),
             "shift": self.shift,
@@ -110,6 +112,7 @@ def plan_deployment(
         release=release.version,
         from_release=standing.outputs.get("ReleaseVersion") if standing else None,
         changes=differences(old, template, impacts),
+        replacement_known=impacts is not None or standing is None,
         outputs_change=outputs_differ(old, template),
         widened=widened(old, template),
         opened=opened(old, template),
