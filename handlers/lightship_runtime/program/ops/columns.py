@@ -206,6 +206,12 @@ def double_pure(node: Node) -> Step:
     return lambda row: row
 
 
+def rowwise_array(node: Node) -> Step:
+    """dense -> dense: in memory row after row from here. Changes no value."""
+    _require(node, "dense")
+    return lambda dense: np.ascontiguousarray(dense)
+
+
 def _require(node: Node, kind: str) -> None:
     if node.inputs[0].kind != kind:
         raise InvalidProgramError(f"the operation {node.op!r} reads {node.inputs[0].kind}, not {kind}")
@@ -217,5 +223,6 @@ OPERATIONS = {
     "concat": Operation(concat_array, concat_pure),
     "dense": Operation(dense_array, dense_pure),
     "single": Operation(single_array, single_pure),
+    "rowwise": Operation(rowwise_array, double_pure),
     "double": Operation(double_array, double_pure),
 }

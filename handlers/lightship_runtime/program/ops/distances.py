@@ -92,7 +92,8 @@ def nearest_array(node: Node) -> Step:
 
     def step(dense: Floats) -> Floats:
         apart = of_rows(dense) if dense.flags.c_contiguous else np.sqrt(of_columns(dense))
-        return apart.argmin(axis=1)[:, None].astype(np.float64)
+        nearest: Floats = apart.argmin(axis=1)[:, None].astype(np.float64)
+        return nearest
 
     return step
 

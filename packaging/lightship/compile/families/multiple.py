@@ -58,6 +58,9 @@ class ChainLowering(Lowering):
         outputs: list[Value] = []
         for estimator in model.estimators_:
             joined = c.concat([x, *features])
+            if joined.kind == "dense" and len(features) != 1:
+                # NumPy keeps a frame's columnwise numbers so only beside a single prediction.
+                joined = c.emit("columns.rowwise", [joined], width=joined.width)
             features.append(_response(c, estimator, joined, feature_method))
             outputs.append(_response(c, estimator, joined, method))
         places = np.argsort(model.order_)
