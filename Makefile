@@ -43,7 +43,7 @@ format: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy packaging/lightship handlers/lightship_runtime
+	$(BIN)/mypy packaging/lightship handlers/lightship_runtime tests
 	$(BIN)/pyright cdk
 
 test: check

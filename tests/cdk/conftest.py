@@ -81,7 +81,7 @@ class Synthesised:
     def only(self, kind: str) -> dict[str, Any]:
         """The properties of the only resource of a type."""
         (resource,) = self.of_type(kind).values()
-        return resource["Properties"]
+        return dict(resource["Properties"])
 
 
 @pytest.fixture(scope="session", autouse=True)

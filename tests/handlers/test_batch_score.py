@@ -127,7 +127,7 @@ def read_part(folder: Path, result: ChunkResult) -> list[dict[str, Any]]:
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
     frame = pd.read_csv(path, keep_default_na=False) if path.suffix == ".csv" else pd.read_parquet(path)
-    return frame.to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def read_rejects(folder: Path, result: ChunkResult) -> list[dict[str, Any]]:

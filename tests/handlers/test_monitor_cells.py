@@ -50,7 +50,7 @@ def telemetry(baseline: Baseline, rows: pd.DataFrame, each: int = 4, hours: int 
     """Lines of `each` predictions, spread over the hours."""
     coders = column_coders(baseline)
     lines = []
-    records = rows.to_dict("records")
+    records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     for start in range(0, len(records), each):
         part = [
             encode_record(f"{version}-{start + i:07d}", row["predicted"], row["p"], encode_row(coders, row))

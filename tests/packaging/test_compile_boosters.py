@@ -54,7 +54,7 @@ def test_lightgbm_regressor(table: Any, reproduces: Any, objective: str) -> None
 @pytest.mark.parametrize("kind", ["rf", "dart", "ova", "sqrt", "few"])
 def test_lightgbm_variants(table: Any, reproduces: Any, kind: str) -> None:
     frame, y = table(2)
-    settings_of = {
+    settings_of: dict[str, dict[str, Any]] = {
         "rf": {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1},
         "dart": {"boosting_type": "dart"},
         "ova": {"objective": "multiclassova"},

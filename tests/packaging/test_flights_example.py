@@ -46,9 +46,9 @@ def test_the_weather_is_of_the_hour_before(example: Example) -> None:
     weather["time_hour"] = pd.to_datetime(weather["time_hour"])
     observed = weather.set_index(["origin", "time_hour"])["humid"]
     known = example.flights[example.flights["humid"].notna()].sample(200, random_state=1)
-    for row in known.itertuples():
-        hour = row.scheduled.floor("h") - pd.Timedelta(hours=1)
-        assert observed[row.origin, hour] == row.humid
+    for row in known.to_dict("records"):
+        hour = row["scheduled"].floor("h") - pd.Timedelta(hours=1)
+        assert observed[row["origin"], hour] == row["humid"]
 
 
 def test_the_year_is_split_at_the_end_of_june(example: Example) -> None:

@@ -1,6 +1,7 @@
 """Estimated performance against its definition and against the truth, and the accuracy alarm by simulation."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from lightship_runtime.monitor.baseline import Baseline, Performance
 from lightship_runtime.monitor.performance import breach, observed
 from lightship_runtime.monitor.profile import Profile
 
-ROLES = {"prediction": "predicted", "score": "p", "label": "late"}
+ROLES: dict[str, Any] = {"prediction": "predicted", "score": "p", "label": "late"}
 
 
 def scored(random: np.random.Generator, rows: int, middle: float = 0.0, bent: float = 1.0) -> pd.DataFrame:
@@ -138,7 +139,7 @@ def alarms(baseline: Baseline, correct: int) -> bool:
     profile = Profile.empty(baseline)
     profile.labelled = 200
     profile.confusion[0, 0], profile.confusion[0, 1] = correct, 200 - correct
-    return breach(profile, baseline, observed(profile, baseline))["level"] == "high"
+    return bool(breach(profile, baseline, observed(profile, baseline))["level"] == "high")
 
 
 @pytest.mark.parametrize("rows", [2_000, 20_000])

@@ -49,7 +49,7 @@ def received() -> list[HttpRequest]:
 def url(received: list[HttpRequest]) -> Iterator[str]:
     def answer(request: HttpRequest) -> HttpResponse:
         received.append(request)
-        return HttpResponse(200, [("content-type", "application/json")], request.body)
+        return HttpResponse(200, (("content-type", "application/json"),), request.body)
 
     with LoopbackServer(answer) as server:
         yield server.url

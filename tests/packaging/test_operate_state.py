@@ -24,7 +24,7 @@ from lightship.operate.versions import Version, choose
 from lightship.rehearsal.node import CdkTool
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "Resources": {
         "V2": {"Type": "AWS::Lambda::Version", "DeletionPolicy": "Retain", "Properties": {}},
         "Live": {

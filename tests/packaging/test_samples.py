@@ -59,8 +59,8 @@ def test_json_lines(write: Any, name: str) -> None:
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     frame = MIXED.assign(
         kind=pd.Categorical(["b", "a", "b"], categories=["b", "a", "c"]),
-        at=pd.to_datetime(["2013-01-01", "2013-01-02", None]),
-        small=np.float32([1, 2, 3]),
+        at=pd.to_datetime(pd.Series(["2013-01-01", "2013-01-02", None])),
+        small=np.array([1, 2, 3], dtype=np.float32),
     )
     frame.to_parquet(tmp_path / "s.parquet")
     read = read_sample(tmp_path / "s.parquet")
@@ -199,13 +199,13 @@ def test_from_python_errors(data: Any, says: str) -> None:
 
 
 def test_labels(write: Any, tmp_path: Path) -> None:
-    assert read_labels(write("l.csv", "late\n1\n0\n")).tolist() == [1, 0]
+    assert list(read_labels(write("l.csv", "late\n1\n0\n"))) == [1, 0]
     path = write("two.csv", "late,minutes\n1,3\n0,4\n")
     assert list(read_labels(path).columns) == ["late", "minutes"]
-    assert read_labels(path, column="minutes").tolist() == [3, 4]
-    assert as_labels(["yes", "no"]).tolist() == ["yes", "no"]
-    assert as_labels([1, 0]).tolist() == [1, 0]
-    assert as_labels(np.array([1.5, 2])).tolist() == [1.5, 2.0]
+    assert list(read_labels(path, column="minutes")) == [3, 4]
+    assert list(as_labels(["yes", "no"])) == ["yes", "no"]
+    assert list(as_labels([1, 0])) == [1, 0]
+    assert list(as_labels(np.array([1.5, 2]))) == [1.5, 2.0]
     with pytest.raises(SampleError, match="no column 'x'; it has late, minutes"):
         read_labels(path, column="x")
     with pytest.raises(SampleError, match="lacks 1 labels, the first in row 2"):
