@@ -146,23 +146,25 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     (folder / REQUIREMENTS).write_text(requirements)
     (folder / CONTRACT).write_bytes(contract.to_json())
     (folder / GOLDEN).write_bytes(golden.to_bytes())
+    lent = tuple(dict.fromkeys((*assembled.lent, *batch.lent)))
     subject = Subject(
         name=plan.name,
         version=version,
         lightship=installed_version("lightship"),
         target=plan.target,
-        engine=studied.request.engine,
+        engines=Engines(studied.request.engine, studied.batch.engine),
         contract=contract,
-        lent=assembled.lent,
+        lent=lent,
     )
-    (folder / SBOM).write_bytes(make_sbom(subject, {"realtime": folder / REALTIME}, requirements))
+    archives = {"realtime": folder / REALTIME, "batch": folder / batch.artifact.file}
+    (folder / SBOM).write_bytes(make_sbom(subject, archives, requirements + batch_lock))
     artifact = Artifact(REALTIME, HANDLER, file_digest(folder / REALTIME), packed.zip_bytes, packed.unzipped_bytes)
     notes = {
         **studied.about,
         "memory": _advice(plan, proven).to_dict(),
         "slimmed": dict(assembled.slimmed),
         "binaries": asdict(binaries),
-        "lent": [each.to_dict() for each in assembled.lent],
+        "lent": [each.to_dict() for each in lent],
         "batch": batch.notes,
     }
     release = _release(plan, studied, version, artifact, batch, proven.proof, notes, folder)

@@ -19,7 +19,7 @@ from lightship.lending import Lent
 from lightship.wheels import distribution, locked_hashes
 from lightship_runtime.contract import Contract
 from lightship_runtime.documents import dump_document
-from lightship_runtime.manifest import Target
+from lightship_runtime.manifest import Engines, Target
 
 SBOM = "sbom.cdx.json"
 # https://peps.python.org/pep-0639/ deprecates these classifiers; only the unambiguous ones have an SPDX name.
@@ -45,7 +45,7 @@ class Subject:
     version: str
     lightship: str
     target: Target
-    engine: str
+    engines: Engines
     contract: Contract
     lent: tuple[Lent, ...] = ()
 
@@ -198,7 +198,7 @@ def _model(subject: Subject, archives: Mapping[str, Path]) -> Document:
         "bom-ref": "model",
         "name": subject.name,
         "version": subject.version,
-        "description": f"Answered by the {subject.engine} engine.",
+        "description": f"Answered by the {subject.engines.request} engine, in batches by {subject.engines.batch}.",
         "components": [_file(use, name, content) for use, name, content in _model_files(archives)],
         "modelCard": card,
     }

@@ -56,6 +56,12 @@ def golden_of(contract: Contract, rows: int = 300) -> Golden:
     return Golden(inputs, labels, tuple(map(tuple, shares.tolist())), None, rows)
 
 
+def with_edges(golden: Golden) -> Golden:
+    """The same, of which the last ten rows are no part of the sample and far beyond it."""
+    sampled = len(golden.rows) - 10
+    return replace(golden, predictions=golden.predictions[:sampled] + (-3.21e13,) * 10, sampled=sampled)
+
+
 def traces_of(golden: Golden) -> Traces:
     times = np.random.default_rng(2).lognormal(-1, 0.5, 300).tolist()
     return Traces((81.0, 75.5, 79.2), 1.4, tuple(times), 19.4, 24.0, golden)
@@ -241,6 +247,15 @@ def test_papers_hold_no_input_of_any_row(archive: Path) -> None:
         assert "0123456789abcdef" in text
 
 
+def test_rows_beyond_the_sample_do_not_flatten_the_picture_of_it(archive: Path) -> None:
+    contract = TASKS["regression"]
+    golden = with_edges(golden_of(contract))
+    page = render_report(release_of(contract), contract, golden, traces_of(golden), {"realtime": archive})
+    assert "290 values of the 290 golden rows" in page
+    assert "300 values, of rows made to find errors too" in page
+    assert "e13" not in page
+
+
 def test_differences_are_of_the_values_that_the_zip_gave() -> None:
     golden = golden_of(BINARY, 5)
     assert golden.probabilities is not None
@@ -302,10 +317,12 @@ MEASURE = """<script>addEventListener("load", () => {
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which isn't installed here")
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_shows_the_report_whole(archive: Path, tmp_path: Path, width: int, scheme: str) -> None:
-    golden = golden_of(BINARY)
-    page = render_report(release_of(BINARY), BINARY, golden, traces_of(golden), {"realtime": archive})
+@pytest.mark.parametrize(("scheme", "task"), [("light", "regression"), ("dark", "binary")])
+def test_a_browser_shows_the_report_whole(archive: Path, tmp_path: Path, width: int, scheme: str, task: str) -> None:
+    contract = TASKS[task]
+    golden = golden_of(contract)
+    golden = with_edges(golden) if task == "regression" else golden
+    page = render_report(release_of(contract), contract, golden, traces_of(golden), {"realtime": archive})
     inner = escape(page.replace("</body>", MEASURE + "</body>"))
     path = tmp_path / "frame.html"
     # A window can't be as narrow as a telephone, a frame can.

@@ -14,6 +14,7 @@ from lightship.lending import Lent
 from lightship.sbom import Subject, make_sbom
 from lightship.targets import make_target
 from lightship_runtime.contract import Column, Contract, Output
+from lightship_runtime.manifest import Engines
 
 LOCK = f"""numpy==2.5.5 \\
     --hash=sha256:{"a" * 64} \\
@@ -59,7 +60,7 @@ SUBJECT = Subject(
     version="0123456789abcdef",
     lightship="0.1.0",
     target=make_target("3.13", "arm64"),
-    engine="native",
+    engines=Engines("native", "array"),
     contract=Contract(
         (Column("a", "number", "float64"), Column("b", "category", "str", categories=("secret person",))),
         Output("binary", (False, True), probabilities=True),

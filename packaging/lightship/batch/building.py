@@ -8,11 +8,13 @@ from typing import Any
 
 from lightship.assembly import BATCH_HANDLER, Included, assemble
 from lightship.batch.proving import prove_batch
+from lightship.binaries import check_binaries
+from lightship.lending import Lent
 from lightship.plan import Plan
 from lightship.study import Study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
-from lightship.zipping import write_zip
+from lightship.zipping import Packed, write_zip
 from lightship_runtime.manifest import Artifact, file_digest
 
 ARCHIVE = "batch.zip"
@@ -27,6 +29,7 @@ class BatchBuild:
     artifact: Artifact
     files: dict[str, str]
     notes: dict[str, Any]
+    lent: tuple[Lent, ...]
 
 
 def batch_requirements(plan: Plan, studied: Study) -> str:
@@ -43,10 +46,11 @@ def build_batch(
     folder: Path,
     say: Callable[[str], None],
 ) -> BatchBuild:
-    """Assemble and prove batch.zip in `folder`. Raises ProofError, TooLargeError and what assembling raises."""
+    """Assemble and prove batch.zip in `folder`. Raises ProofError, TooLargeError, BinaryError and what assembling
+    raises."""
     say("assembling batch.zip")
     archive = folder / ARCHIVE
-    packed = _assembled(plan, studied, requirements, version, include, folder / ".batch", archive, host=False)
+    packed, lent = _assembled(plan, studied, requirements, version, include, folder / ".batch", archive, host=False)
     exact = bootable_here(plan.target)
     proven = archive
     if not exact:
@@ -60,7 +64,7 @@ def build_batch(
         proven.unlink()
     (folder / REQUIREMENTS).write_text(requirements)
     artifact = Artifact(ARCHIVE, BATCH_HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes)
-    return BatchBuild(artifact, {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}, notes)
+    return BatchBuild(artifact, {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}, notes, lent)
 
 
 def _assembled(
@@ -73,8 +77,8 @@ def _assembled(
     archive: Path,
     *,
     host: bool,
-) -> Any:
-    assemble(
+) -> tuple[Packed, tuple[Lent, ...]]:
+    assembled = assemble(
         root,
         contract=studied.contract,
         candidate=studied.batch,
@@ -86,6 +90,8 @@ def _assembled(
         host=host,
         use="batch",
     )
+    if not host:
+        check_binaries(root, plan.target)
     packed = write_zip(root, archive)
     shutil.rmtree(root)
-    return packed
+    return packed, assembled.lent

@@ -164,17 +164,23 @@ def _proof(release: Release) -> str:
         return _GRADES["unproven"]
     return (
         f"{_GRADES[proof.grade]} It answered {proof.rows:,} golden rows (rows of the sample, and rows made to find\n"
-        f"errors) as the original model does: {proof.label_flips} labels differ, {proof.ties} were ties, the largest "
-        f"difference of\na value is {proof.max_abs_diff:.2g}, where {proof.tolerance:g} is let pass."
+        f"errors) as the original model does: {proof.label_flips} labels differ, {proof.ties} were ties. The largest "
+        f"difference of a\nvalue is {proof.max_abs_diff:.2g} over the sample's rows; weighed as |zip - model| / "
+        f"(1 + |model|) it is {proof.max_rel_diff:.2g} over\nall, where {proof.tolerance:g} is let pass."
     )
 
 
 def _running(release: Release) -> str:
     artifact, proof = release.artifacts["realtime"], release.proof
-    text = f"The zip has {artifact.zip_bytes / 1e6:.1f} MB, unzipped {artifact.unzipped_bytes / 1e6:.1f} MB."
+    sizes = [
+        f"{_code(each.file)} has {each.zip_bytes / 1e6:.1f} MB, unzipped {each.unzipped_bytes / 1e6:.1f} MB"
+        for each in sorted(release.artifacts.values(), key=lambda each: each.file != artifact.file)
+    ]
+    text = f"{'; '.join(sizes)}."
     if proof is not None:
         text += (
-            f" On the machine that packaged it, it started in\n{proof.init_ms:.0f} ms, answered its first request in "
+            f" On the machine that packaged, {_code(artifact.file)}\nstarted in "
+            f"{proof.init_ms:.0f} ms, answered its first request in "
             f"{proof.first_ms:.1f} ms and then half of them within {proof.p50_ms:.2f} ms, 99 of 100 within\n"
             f"{proof.p99_ms:.2f} ms, in {proof.peak_rss_mb:.0f} MB of memory. Lambda's cores are others: trust ratios."
         )

@@ -106,8 +106,8 @@ def parity(pairs: Sequence[tuple[float, float]], unit: str) -> str:
 
 
 def differences(pairs: Sequence[tuple[float, float]], tolerance: float) -> str:
-    """How many values differ by which power of ten, beside the tolerance."""
-    apart = [abs(found - expected) for expected, found in pairs]
+    """How many values differ by which power of ten, as they are weighed against the tolerance: see golden.compare."""
+    apart = [abs(found - expected) / (1 + abs(expected)) for expected, found in pairs]
     powers = sorted({floor(log10(each)) for each in apart if each > 0})
     limit = floor(log10(tolerance))
     first = min([*powers, limit, -17])
@@ -127,11 +127,13 @@ def differences(pairs: Sequence[tuple[float, float]], tolerance: float) -> str:
         if count:
             body.append(rect(x + 1, floor_y - tall, step - 2, tall, "bar warm", f"{count:,} values, from {name}"))
             body.append(text(x + step / 2, floor_y - tall - 4, f"{count:,}", "tick", "middle"))
-        if place == 0 or (len(columns) - place) % every == 0:
+        if place == 0 or (place > 1 and (len(columns) - place) % every == 0):
             body.append(text(x + step / 2, floor_y + 15, name, "tick", "middle"))
     edge = LEFT + (limit - first + 1) * step + (log10(tolerance) - limit) * step
     body += [line(edge, TOP, edge, floor_y, "limit"), text(edge - 5, TOP + 12, "tolerance", "tick", "end")]
-    body.append(text((LEFT + WIDTH) / 2, height - 5, "difference from the model, by powers of ten", "tick", "middle"))
+    body.append(
+        text((LEFT + WIDTH) / 2, height - 5, "|zip - model| / (1 + |model|), by powers of ten", "tick", "middle")
+    )
     return picture(height, f"Differences of {len(apart):,} values from the model's", "".join(body))
 
 

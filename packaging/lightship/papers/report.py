@@ -159,14 +159,19 @@ def _figures(
         ),
     ]
     pairs, unit = pairs_of(golden, traces.found, contract)
-    if pairs:
+    sampled, _ = pairs_of(golden.select(range(golden.sampled)), traces.found.select(range(golden.sampled)), contract)
+    if sampled:
         figures += [
-            _figure("The zip against the model", charts.parity(pairs, unit), f"{len(pairs):,} values of golden rows."),
+            _figure(
+                "The zip against the model",
+                charts.parity(sampled, unit),
+                f"{len(sampled):,} values of the {golden.sampled:,} golden rows that come from the sample.",
+            ),
             _figure(
                 "How far apart they are",
                 charts.differences(pairs, proof.tolerance),
-                f"The largest difference is {shown(proof.max_abs_diff)}, where {proof.tolerance:g} is let pass. "
-                f"{proof.label_flips} labels differ and {proof.ties} were ties.",
+                f"{len(pairs):,} values, of rows made to find errors too. The largest is {shown(proof.max_rel_diff)}, "
+                f"where {proof.tolerance:g} is let pass. {proof.label_flips} labels differ and {proof.ties} were ties.",
             ),
         ]
     figures.append(

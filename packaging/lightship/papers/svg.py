@@ -47,6 +47,8 @@ def shown(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
+    if size >= 1e6:
+        return f"{value:.2g}".replace("e+", "e")
     if size >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if size >= 1e-3 else f"{value:.1e}"
