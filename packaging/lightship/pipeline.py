@@ -198,7 +198,7 @@ def _release(
         lightship=installed_version("lightship"),
         target=plan.target,
         engine=Engines(studied.request.engine, studied.batch.engine),
-        artifacts={"realtime": artifact, "batch": batch.artifact},
+        artifacts={"realtime": artifact, **batch.artifacts},
         files={
             **{name: file_digest(folder / name) for name in (CONTRACT, GOLDEN, REALTIME, REQUIREMENTS, SBOM)},
             **batch.files,

@@ -17,7 +17,6 @@ from lightship_runtime.batch.places import (
     HEAD,
     MANIFEST,
     SUCCESS,
-    books,
     ledger_name,
     result_name,
     run_folder,
@@ -80,9 +79,11 @@ def commit(run: str, sink: Store) -> dict[str, Any]:
     except NotCommittedError as error:
         sink.write(f"{run_folder(run)}/{FAILED}", dump_document({"run": run, "reason": str(error)}))
         raise
-    sink.write(f"{run_folder(run)}/{MANIFEST}", dump_document(manifest))
+    document = dump_document(manifest)
+    sink.write(f"{run_folder(run)}/{MANIFEST}", document)
     sink.write(f"{run_folder(run)}/{SUCCESS}", b"")
-    return manifest
+    published: dict[str, Any] = json.loads(document)
+    return published
 
 
 def _reconciled(run: str, plan: Any, sink: Store) -> dict[str, Any]:
@@ -91,7 +92,8 @@ def _reconciled(run: str, plan: Any, sink: Store) -> dict[str, Any]:
     if unreadable:
         listed = "; ".join(f"{each.file}: {each.unreadable}" for each in unreadable[:SHOWN])
         raise NotCommittedError(
-            f"{len(unreadable)} objects of the run {run} can't be read: {listed} Mend or remove them, start another run."
+            f"{len(unreadable)} objects of the run {run} can't be read: {listed} "
+            "Mend or remove them, and start another run."
         )
     totals = {
         name: sum(getattr(each, name) for each in results) for name in ("rows_in", "rows_scored", "rows_rejected")
@@ -177,6 +179,3 @@ def _take(run: str, plan: Any, sink: Store) -> None:
     sink.write(ledger_name(run), Ledger.from_bytes(before[0] if before else b"").union(mine).to_bytes())
     if not sink.replace(HEAD, dump_document({"schema": SCHEMA, "run": run}), plan.head):
         raise NotCommittedError(f"Another run was committed at the same moment as {run}. Start another run.")
-
-
-__all__ = ["Head", "NotCommittedError", "books", "commit", "finish_head", "is_done", "read_head"]

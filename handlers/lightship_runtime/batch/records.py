@@ -28,7 +28,8 @@ class Settings:
     """How a run reads and writes.
 
     `key` are the columns a row is known by. `keep` are further columns to pass through; None keeps every column that
-    the model doesn't take, `("*",)` keeps all (in JSON Lines: of those in the object's first row). A run fails above `max_reject_share`.
+    the model doesn't take, `("*",)` keeps all (in JSON Lines: of those in the object's first row).
+    A run fails above `max_reject_share`.
     """
 
     key: tuple[str, ...]

@@ -32,7 +32,8 @@ def unpack_model(release_folder: Path, scratch: Path) -> BatchModel:
     release = Release.read(release_folder)
     artifact = release.artifacts.get("batch")
     if artifact is None:
-        raise BatchError(f"{release_folder} has no batch.zip. Package the model again with this Lightship.")
+        reason = release.notes.get("batch", {}).get("refused", "")
+        raise BatchError(f"{release_folder} has no batch.zip. {reason or 'Package the model again.'}")
     with zipfile.ZipFile(release_folder / artifact.file) as archive:
         for name in archive.namelist():
             if name.startswith(MODEL) and ".." not in name:

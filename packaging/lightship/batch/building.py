@@ -24,9 +24,10 @@ LIBRARIES = ("numpy", "pyarrow")
 
 @dataclass(frozen=True)
 class BatchBuild:
-    """The artifact, its sealed files by name, and what its proof measured."""
+    """The artifact under its use, its sealed files by name, and what its proof measured; nothing but a reason in the
+    notes where it doesn't fit into Lambda."""
 
-    artifact: Artifact
+    artifacts: dict[str, Artifact]
     files: dict[str, str]
     notes: dict[str, Any]
     lent: tuple[Lent, ...]
@@ -64,7 +65,7 @@ def build_batch(
         proven.unlink()
     (folder / REQUIREMENTS).write_text(requirements)
     artifact = Artifact(ARCHIVE, BATCH_HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes)
-    return BatchBuild(artifact, {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}, notes, lent)
+    return BatchBuild({"batch": artifact}, {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}, notes, lent)
 
 
 def _assembled(

@@ -20,7 +20,7 @@ MEMORY_MB = 2048
 def prove_batch(
     archive: Path, *, contract: Contract, golden: Golden, tolerance: float, target: Target
 ) -> dict[str, Any]:
-    """What the proof measured. Raises ProofError when a label flips, a value is beyond the tolerance or a row is lost."""
+    """What the proof measured. Raises ProofError when a label flips, a value is beyond tolerance or a row is lost."""
     with tempfile.TemporaryDirectory(prefix="lightship-proof-") as folder:
         root = unpack(archive, Path(folder) / "task")
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from lightship_runtime.batch.work import score_item
 from lightship_runtime.documents import dump_document
 
 POLL_S = 0.2
+SMALLEST_CHUNK = 4 << 20
+CHUNKS_A_WORKER = 3
+"""Small enough pieces that all cores end at about the same time."""
 
 type Report = Callable[["Progress"], None]
 
@@ -51,7 +54,7 @@ class Job:
     format: Format | None = None
     run: str | None = None
     workers: int = 0
-    chunk_bytes: int = CHUNK
+    chunk_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,17 +125,16 @@ def _weight(chunk: Chunk) -> int:
 
 def _request(job: Job, model: BatchModel, source: Store) -> Request:
     """The run's id is given, or a digest of everything that decides the result: the same question finds its answer."""
-    request = Request(
-        "", job.settings, model.version, model.name, prefix="", format=job.format, chunk_bytes=job.chunk_bytes
-    )
-    digest = hashlib.sha256(dump_document(request.to_dict()))
+    digest = hashlib.sha256()
+    total = 0
     for each in source.list():
         digest.update(f"{each.name}\0{each.size}\0{each.etag}\n".encode())
-    return Request(**{**_fields(request), "run": job.run or digest.hexdigest()[:16]})
-
-
-def _fields(request: Request) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in request.__dataclass_fields__}
+        total += each.size
+    shared = total // (CHUNKS_A_WORKER * (job.workers or os.cpu_count() or 1))
+    chunk_bytes = job.chunk_bytes or min(CHUNK, max(SMALLEST_CHUNK, shared))
+    request = Request("", job.settings, model.version, model.name, format=job.format, chunk_bytes=chunk_bytes)
+    digest.update(dump_document(request.to_dict()))
+    return replace(request, run=job.run or digest.hexdigest()[:16])
 
 
 def _outcome(sink: Location, run: str, manifest: dict[str, Any]) -> Outcome:
@@ -173,7 +175,8 @@ class _Pool:
                 tick(self._rows.value)
         except BrokenProcessPool as error:
             raise BatchError(
-                "A worker process ended, perhaps for want of memory. Run again with fewer --workers; what is done stays."
+                "A worker process ended, perhaps for want of memory. Run again with fewer --workers; what is done "
+                "isn't done again."
             ) from error
         finally:
             for each in running:
