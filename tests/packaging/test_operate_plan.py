@@ -174,6 +174,16 @@ def test_differences_say_what_changes_from_what_to_what() -> None:
     }
 
 
+def test_values_that_only_name_another_version_or_digest_are_not_told() -> None:
+    old, new = template_of("V1"), template_of("V2")
+    for version, template in (("V1", old), ("V2", new)):
+        template["Resources"][version]["Metadata"] = {"aws:cdk:path": "planes/Service/Predict/Version/Resource"}
+        template["Resources"]["Function"]["Properties"]["Code"] = {"S3Key": version * 40}
+    by_name = {change.logical: change for change in differences(old, new)}
+    assert by_name["Live"].details == ("FunctionVersion",)
+    assert by_name["Function"].details == ("new code",)
+
+
 def test_metadata_and_what_cloudformation_garbles_are_no_difference() -> None:
     moved = copy.deepcopy(template_of())
     moved["Resources"]["Function"]["Metadata"] = {"aws:asset:path": "elsewhere"}

@@ -61,6 +61,7 @@ class FakeAws:
     deployments: list[dict[str, Any]] = field(default_factory=list)
     batches: list[dict[str, Any]] = field(default_factory=list)
     refuse_cancel: bool = False
+    refuse_delete: bool = False
     refusal: str | None = None
     asked: list[str] = field(default_factory=list)
 
@@ -119,6 +120,9 @@ class FakeAws:
         self.after = ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
 
     def delete_stack(self, StackName: str) -> None:
+        if self.refuse_delete:
+            self.refuse_delete, self.after = False, ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+            raise refused("ValidationError", "is in CREATE_IN_PROGRESS state and can not be deleted")
         self.asked.append("delete")
         self.after = ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
 
@@ -290,6 +294,13 @@ def test_a_stack_that_never_rests_is_an_error() -> None:
         (FakeAws(status=None), True, [], "before anything", True),
         (FakeAws(status="REVIEW_IN_PROGRESS"), True, ["delete"], "removed", True),
         (FakeAws(status="CREATE_IN_PROGRESS"), True, ["delete", "delete logs"], "but for bank", False),
+        (
+            FakeAws(status="CREATE_IN_PROGRESS", refuse_delete=True),
+            True,
+            ["delete", "delete logs"],
+            "but for bank",
+            False,
+        ),
         (FakeAws(status="UPDATE_IN_PROGRESS"), False, ["cancel"], "UPDATE_ROLLBACK_COMPLETE", True),
         (FakeAws(status="UPDATE_IN_PROGRESS", refuse_cancel=True), False, [], "goes on in the cloud", False),
         (FakeAws(status="UPDATE_COMPLETE"), False, [], "at rest", True),

@@ -231,18 +231,12 @@ def _deploy(
 
 
 def _ask(plan: "DeployPlan", question: str | None, *, yes: bool) -> None:
-    reasons = []
+    told = []
     if plan.widened:
-        reasons.append(f"adds {len(plan.widened)} permissions")
-    if plan.opened:
-        reasons.append(f"opens the endpoint: {' '.join(plan.opened)}")
-    if reasons:
-        consent(
-            f"This deployment {' and '.join(reasons)}.{'' if question else ' Deploy?'} {question or ''}".strip(),
-            yes=yes,
-        )
-    elif question:
-        consent(question, yes=yes)
+        told.append(f"This deployment adds {len(plan.widened)} permissions.")
+    told += plan.opened
+    if told or question:
+        consent(" ".join([*told, question or "Deploy?"]), yes=yes)
 
 
 def _tell(plan: "DeployPlan", stack: "DeployedStack | None", *, as_json: bool, deployed: bool) -> None:

@@ -18,6 +18,8 @@ DIFF_LINE = re.compile(r"^\[[+~-]\] (?P<type>\S+) .*?(?P<id>\S+) (?P<impact>repl
 # They say where the CDK made something, or when; not what is deployed.
 UNTOLD = frozenset({"Metadata"})
 LONGEST = 60
+# Whose values are digests, which tell nobody anything.
+WORDS = {"Code.S3Key": "new code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ def differences(old: Template, new: Template, impacts: Mapping[str, Kind] | None
     """Every resource that differs, in the new template's order, then what goes. `impacts` are by logical id."""
     before, after = old.get("Resources", {}), new.get("Resources", {})
     changes = [
-        _added(name, each, new) if name not in before else _changed(name, before[name], each, new, impacts or {})
+        _added(name, each, new)
+        if name not in before
+        else _changed(name, before[name], each, _Sides(old, new), impacts or {})
         for name, each in after.items()
         if name not in before or not same(before[name], each)
     ]
@@ -66,6 +70,14 @@ def impacts_of(printed: str) -> dict[str, Kind]:
     return {each["id"]: IMPACTS[each["impact"]] for each in found if each}
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both templates, since each names its own resources."""
+
+    old: Template
+    new: Template
+
+
 def _added(name: str, definition: Mapping[str, Any], template: Template) -> Change:
     return Change("add", name, definition["Type"], label(name, template))
 
@@ -76,39 +88,39 @@ def _removed(name: str, definition: Mapping[str, Any], template: Template) -> Ch
 
 
 def _changed(
-    name: str, old: Mapping[str, Any], new: Mapping[str, Any], template: Template, impacts: Mapping[str, Kind]
+    name: str, old: Mapping[str, Any], new: Mapping[str, Any], sides: _Sides, impacts: Mapping[str, Kind]
 ) -> Change:
     kind: Kind = "replace" if old["Type"] != new["Type"] else impacts.get(name, "change")
-    return Change(kind, name, new["Type"], label(name, template), tuple(_details(old, new, template)))
+    return Change(kind, name, new["Type"], label(name, sides.new), tuple(_details(old, new, sides)))
 
 
-def _details(old: Mapping[str, Any], new: Mapping[str, Any], template: Template) -> Iterator[str]:
+def _details(old: Mapping[str, Any], new: Mapping[str, Any], sides: _Sides) -> Iterator[str]:
     before, after = old.get("Properties", {}), new.get("Properties", {})
     for key in dict.fromkeys([*after, *before]):
         if _canonical(before.get(key)) != _canonical(after.get(key)):
-            yield from _property(key, before.get(key), after.get(key), template)
+            yield from _property(key, before.get(key), after.get(key), sides)
     for key in dict.fromkeys([*new, *old]):
         if key not in {"Type", "Properties", *UNTOLD} and _canonical(old.get(key)) != _canonical(new.get(key)):
             yield key
 
 
-def _property(key: str, old: Any, new: Any, template: Template) -> Iterator[str]:
+def _property(key: str, old: Any, new: Any, sides: _Sides) -> Iterator[str]:
     match old, new:
         case dict(), dict() if not _is_intrinsic(old) and not _is_intrinsic(new):
             for inner in dict.fromkeys([*new, *old]):
                 if _canonical(old.get(inner)) != _canonical(new.get(inner)):
-                    yield from _property(f"{key}.{inner}", old.get(inner), new.get(inner), template)
+                    yield from _property(f"{key}.{inner}", old.get(inner), new.get(inner), sides)
         case list() | dict(), _ if not _is_intrinsic(old):
             yield key
         case _, list() | dict() if not _is_intrinsic(new):
             yield key
         case _:
-            yield _transition(key, old, new, template)
+            yield _transition(key, old, new, sides)
 
 
-def _transition(key: str, old: Any, new: Any, template: Template) -> str:
-    before, after = (_short(each, template) for each in (old, new))
-    return key if before == after else f"{key} {before} -> {after}"
+def _transition(key: str, old: Any, new: Any, sides: _Sides) -> str:
+    before, after = _short(old, sides.old), _short(new, sides.new)
+    return WORDS.get(key, key) if before == after or key in WORDS else f"{key} {before} -> {after}"
 
 
 def _short(value: Any, template: Template) -> str:

@@ -45,11 +45,19 @@ def undo(aws: Clients, name: str, *, new: bool, say: Say, sleep: Sleep = time.sl
 
 def _remove(aws: Clients, name: str, say: Say, sleep: Sleep) -> Undone:
     """A first deployment goes whole: what its template keeps from others holds nothing yet."""
-    stack = read_stack(aws, name)
+    from botocore.exceptions import ClientError
+
     say("interrupted: removing what was begun")
-    aws("cloudformation").delete_stack(StackName=name)
+    stack = read_stack(aws, name)
+    try:
+        aws("cloudformation").delete_stack(StackName=name)
+    except ClientError:
+        # Not while it is being made: then as soon as it is.
+        wait_until_still(aws, name, say, sleep)
+        stack = read_stack(aws, name)
+        aws("cloudformation").delete_stack(StackName=name)
     if stack is None:
-        return Undone("Interrupted before anything was begun.")
+        return Undone("Interrupted; what was begun is removed.")
     ended, reason = wait_until_still(aws, stack.id, say, sleep)
     if ended not in {"DELETE_COMPLETE", ABSENT}:
         told = f"Interrupted, and what was begun couldn't be removed: {name} is {ended} ({reason})."
