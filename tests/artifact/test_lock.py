@@ -51,6 +51,13 @@ def test_packaging_again_follows_the_lock(project: Path) -> None:
     assert json.loads((project / "lightship.lock").read_text()) == lock
 
 
+def test_init_writes_the_app_that_this_repository_deploys_with(project: Path) -> None:
+    lightship(project, "init", "model.skops", "--sample", "sample.parquet")
+    ours = Path(__file__).resolve().parents[2] / "cdk" / "app.py"
+    assert (project / "app.py").read_text() == ours.read_text()
+    assert json.loads((project / "cdk.json").read_text())["app"] == "python app.py"
+
+
 def test_init_overwrites_nothing_and_a_dry_run_writes_nothing(project: Path) -> None:
     lightship(project, "init", "model.skops", "--sample", "sample.parquet")
     again = lightship(project, "init", "model.skops", "--sample", "sample.parquet")
