@@ -156,7 +156,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
         contract=contract,
         lent=lent,
     )
-    archives = {"realtime": folder / REALTIME, "batch": folder / batch.artifact.file}
+    archives = {"realtime": folder / REALTIME} | {use: folder / each.file for use, each in batch.artifacts.items()}
     (folder / SBOM).write_bytes(make_sbom(subject, archives, requirements + batch_lock))
     artifact = Artifact(REALTIME, HANDLER, file_digest(folder / REALTIME), packed.zip_bytes, packed.unzipped_bytes)
     notes = {
