@@ -16,7 +16,9 @@ from lightship.candidates import Candidate
 from lightship.lambda_host import python_for
 from lightship.lending import LENDERS, Lent
 from lightship.wheels import install
+from lightship.zipping import write_zip
 from lightship_runtime.contract import Contract
+from lightship_runtime.errors import LightshipError
 from lightship_runtime.loader import CONTRACT, MODEL, model_document
 from lightship_runtime.manifest import Target
 
@@ -46,11 +48,16 @@ _USES: Mapping[str, Sequence[str]] = {"realtime": _REALTIME_FILES, "batch": _BAT
 
 @dataclass(frozen=True)
 class Assembled:
-    """What went on while an artifact was put together: bytes that each slimming rule saved, and the system libraries
-    that one wheel lent another (see lending.py)."""
+    """What went on while an artifact was put together: bytes that each slimming rule saved, the system libraries that
+    one wheel lent another (see lending.py), and the zip of the libraries, for the artifact's own zip to begin with."""
 
     slimmed: Mapping[str, int]
     lent: tuple[Lent, ...]
+    libraries: Path
+
+
+class IncludeError(LightshipError):
+    """Code to include can't go beside what is there."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +106,14 @@ def assemble(
     With `host`, the wheels are this machine's own instead of the target's (see grades of proof).
     """
     libraries = _libraries(lock, target, host)
-    shutil.copytree(libraries, folder, dirs_exist_ok=True)
-    (folder / _MADE).unlink()
+    shutil.copytree(libraries / TREE, folder, dirs_exist_ok=True)
     code = folder / ".code"
     for relative, path in runtime_files(candidate.engine, use).items():
         _copy(path, code / relative)
     for each in include:
         _copy(each.path, code / (each.name if each.path.is_dir() else f"{each.name}.py"))
     compile_tree(code, python_for(target.python))
+    _refuse_shadows(code, folder)
     shutil.copytree(code, folder, dirs_exist_ok=True)
     shutil.rmtree(code)
     model = folder / "model"
@@ -114,28 +121,49 @@ def assemble(
     (model / CONTRACT).write_bytes(contract.to_json())
     options = dict(candidate.options)
     (model / MODEL).write_bytes(model_document(name=name, version=version, engine=candidate.engine, options=options))
-    made = json.loads((libraries / _MADE).read_text())
-    return Assembled(made["slimmed"], tuple(Lent(**each) for each in made["lent"]))
+    made = json.loads((libraries / MADE).read_text())
+    return Assembled(made["slimmed"], tuple(Lent(**each) for each in made["lent"]), libraries / ZIPPED)
 
 
-_MADE = ".made.json"
+TREE, ZIPPED, MADE = "tree", "tree.zip", "made.json"
+# Goes up when what a cached folder holds changes, so that an older one isn't taken for it.
+LAYOUT = 2
+
+
+def _refuse_shadows(code: Path, folder: Path) -> None:
+    """Raises IncludeError when the user's code would take the place of a library's."""
+    for path in code.rglob("*"):
+        name = path.relative_to(code)
+        if path.is_file() and (folder / name).exists():
+            raise IncludeError(f"The included {name.parts[0]} would replace a library of that name. Rename it.")
 
 
 def _libraries(lock: str, target: Target, host: bool) -> Path:
-    """The locked wheels, slimmed and compiled: made once for each lock, target and set of rules."""
+    """The locked wheels, slimmed, compiled and zipped: made once for each lock, target and set of rules."""
     key = hashlib.sha256(
         json.dumps(
-            [lock, asdict(target), host, list(map(str, slimming.RULES)), KEEP_SOURCE, KEEP_DOCSTRINGS, str(LENDERS)]
+            [
+                LAYOUT,
+                lock,
+                asdict(target),
+                host,
+                list(map(str, slimming.RULES)),
+                KEEP_SOURCE,
+                KEEP_DOCSTRINGS,
+                str(LENDERS),
+            ]
         ).encode()
     ).hexdigest()
     python = python_for(target.python)
 
     def make(folder: Path) -> None:
-        install(lock, None if host else target, python, folder)
-        slimmed = slimming.slim(folder)
-        compile_tree(folder, python)
-        lent = () if host else lending.lend(folder, target, python, lock)
-        (folder / _MADE).write_text(json.dumps({"slimmed": slimmed, "lent": [each.to_dict() for each in lent]}))
+        tree = folder / TREE
+        install(lock, None if host else target, python, tree)
+        slimmed = slimming.slim(tree)
+        compile_tree(tree, python)
+        lent = () if host else lending.lend(tree, target, python, lock)
+        write_zip(tree, folder / ZIPPED)
+        (folder / MADE).write_text(json.dumps({"slimmed": slimmed, "lent": [each.to_dict() for each in lent]}))
 
     return make_once(cache_root() / "libraries" / key[:32], make)
 

@@ -116,7 +116,7 @@ def _build(plan: Plan, studied: Study, requirements: str, folder: Path, say: Say
     say("checking the machine code")
     binaries = check_binaries(root, plan.target)
     say("zipping")
-    packed = write_zip(root, folder / REALTIME)
+    packed = write_zip(root, folder / REALTIME, assembled.libraries)
     shutil.rmtree(root)
     grade: Grade = "exact" if bootable_here(plan.target) else "equivalent"
     exact = grade == "exact"
@@ -240,7 +240,7 @@ def _folder_digests(path: Path) -> dict[str, str]:
 def _host_build(plan: Plan, studied: Study, requirements: str, version: str, folder: Path) -> Path:
     """The same artifact with this host's own wheels, for a proof by equivalence."""
     root, archive = folder / ".host", folder / ".host.zip"
-    assemble(
+    assembled = assemble(
         root,
         contract=studied.contract,
         candidate=studied.request,
@@ -251,7 +251,7 @@ def _host_build(plan: Plan, studied: Study, requirements: str, version: str, fol
         include=_included(plan.include),
         host=True,
     )
-    write_zip(root, archive)
+    write_zip(root, archive, assembled.libraries)
     shutil.rmtree(root)
     return archive
 

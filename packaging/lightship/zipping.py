@@ -1,5 +1,6 @@
 """Writes zips that are the same bytes for the same files, and checks them against Lambda's limits."""
 
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,11 @@ class Packed:
     unzipped_bytes: int
 
 
-def write_zip(root: Path, archive: Path) -> Packed:
-    """Zip the files under `root`. Raises TooLargeError, naming the largest packages, over Lambda's 250 MB unzipped."""
+def write_zip(root: Path, archive: Path, base: Path | None = None) -> Packed:
+    """Zip the files under `root`, which begin with those of the zip `base`: these are copied as they are.
+
+    Raises TooLargeError, naming the largest packages, over Lambda's 250 MB unzipped.
+    """
     files = sorted(
         (path for path in root.rglob("*") if path.is_file()), key=lambda path: path.relative_to(root).as_posix()
     )
@@ -36,9 +40,16 @@ def write_zip(root: Path, archive: Path) -> Packed:
             f"The artifact has {unzipped / 1e6:.0f} MB unzipped, over Lambda's {MAX_UNZIPPED / 1e6:.0f} MB "
             f"(largest: {_largest(sizes)}). Try a smaller engine with --engine, or leave packages out of `include`."
         )
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as out:
+    archive.unlink(missing_ok=True)
+    if base is not None:
+        shutil.copyfile(base, archive)
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as out:
+        there = set(out.namelist())
         for path in files:
-            entry = zipfile.ZipInfo(path.relative_to(root).as_posix(), DATE)
+            name = path.relative_to(root).as_posix()
+            if name in there:
+                continue
+            entry = zipfile.ZipInfo(name, DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3
             entry.external_attr = (0o100755 if path.suffix == ".so" else 0o100644) << 16

@@ -93,6 +93,6 @@ def _assembled(
     )
     if not host:
         check_binaries(root, plan.target)
-    packed = write_zip(root, archive)
+    packed = write_zip(root, archive, assembled.libraries)
     shutil.rmtree(root)
     return packed, assembled.lent
