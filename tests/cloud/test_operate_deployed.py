@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -101,20 +102,24 @@ class Stage:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """What a command prints on stdout, or on stderr where it has to fail."""
+        with self.start(*arguments) as process:
+            out, errors = process.communicate()
+        assert process.returncode == code, f"{arguments}: {out}\n{errors}"
+        return errors if code else out
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         hidden = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
         kept = {name: text for name, text in os.environ.items() if not name.startswith(hidden)}
         program = [sys.executable, "-c", "from lightship.cli.main import main; main()"]
-        done = subprocess.run(
+        return subprocess.Popen(
             [*program, *arguments],
             cwd=self.project,
             env={**kept, **self.aws.environment},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             stdin=subprocess.DEVNULL,
-            check=False,
         )
-        assert done.returncode == code, f"{arguments}: {done.stdout}\n{done.stderr}"
-        return done.stderr if code else done.stdout
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))
@@ -259,6 +264,22 @@ def destroy(stage: Stage) -> None:
     assert named
     assert named <= groups
     assert "There is no stack planes" in stage.run("status", code=1)
+
+
+def test_ctrl_c_takes_a_first_deployment_back_whole(stage: Stage) -> None:
+    stage.lock(write_release(stage.project, "interrupted"))
+    groups = {each["logGroupName"] for each in stage.clients("logs").describe_log_groups()["logGroups"]}
+    told = []
+    with stage.start("deploy", "--yes") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            told.append(line)
+            if line.startswith("5 of "):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130, "".join(told)
+    assert "what was begun is removed" in "".join(told)
+    assert [each["StackName"] for each in stage.clients("cloudformation").describe_stacks()["Stacks"]] == ["CDKToolkit"]
+    assert {each["logGroupName"] for each in stage.clients("logs").describe_log_groups()["logGroups"]} == groups
 
 
 def test_a_release_travels_through_s3(stage: Stage, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def status_command(*, project: Path, stage: str | None, as_json: bool) -> None:
 @json_option
 def destroy_command(*, project: Path, stage: str | None, delete_data: bool, yes: bool, as_json: bool) -> None:
     """Take the stack down. Data stays, unless it is to go too, and is named."""
-    from lightship.operate.destroying import delete_kept, destroy, kept_by
+    from lightship.operate.destroying import KEY_WINDOW_DAYS, delete_kept, destroy, kept_by
     from lightship.operate.stacks import read_stack
 
     with place_of(project, stage) as place:
@@ -171,6 +171,8 @@ def destroy_command(*, project: Path, stage: str | None, delete_data: bool, yes:
     click.echo(f"{place.stack} is gone." if left else f"{place.stack} is gone, and nothing of it is left.")
     for each in left:
         click.echo(f"  left: {each}")
+    if delete_data and any(each.type == "AWS::KMS::Key" for each in kept):
+        click.echo(f"  Its key is deleted in {KEY_WINDOW_DAYS} days, and can be had back until then.")
 
 
 @click.command("prune")
