@@ -256,6 +256,14 @@ def test_now_stops_a_shift_rather_than_moving_the_alias_under_it() -> None:
         move_now(aws, stack, "1")
 
 
+def test_now_cancels_an_update_that_has_no_shift_under_way() -> None:
+    aws = FakeAws(status="UPDATE_IN_PROGRESS")
+    assert "cancelled" in move_now(aws, deployed_stack(aws, "planes"), None)
+    assert (aws.asked, aws.live) == (["cancel"], "2")
+    with pytest.raises(OperateError, match="can't be stopped"):
+        move_now(aws, deployed_stack(FakeAws(status="UPDATE_ROLLBACK_IN_PROGRESS"), "planes"), None)
+
+
 def test_now_ends_an_abandoned_split() -> None:
     aws = FakeAws(weights={"1": 0.1})
     move_now(aws, deployed_stack(aws, "planes"), None)

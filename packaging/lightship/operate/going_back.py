@@ -65,6 +65,8 @@ def move_now(aws: Clients, stack: DeployedStack, wanted: str | None) -> str:
             f"The shift {deployment.id} is stopped: CodeDeploy sends all traffic back to the version before, and "
             "CloudFormation undoes the deployment. `lightship status` follows it."
         )
+    if stack.moving:
+        return _cancel(aws, stack)
     function = stack.output("FunctionName")
     found = aws("lambda").get_alias(FunctionName=function, Name=ALIAS)
     alias, versions = read_alias(aws, function), read_versions(aws, function)
@@ -84,4 +86,16 @@ def move_now(aws: Clients, stack: DeployedStack, wanted: str | None) -> str:
     return (
         f"All traffic goes to {to} now; before, it was {live}. CloudFormation doesn't know: the next "
         "`lightship deploy` or `lightship rollback` reconciles; until then a plain `cdk deploy` fails."
+    )
+
+
+def _cancel(aws: Clients, stack: DeployedStack) -> str:
+    """An update that hasn't come to its shift, or is past it, is CloudFormation's to undo."""
+    if stack.status != "UPDATE_IN_PROGRESS":
+        raise OperateError(
+            f"The stack {stack.name} is {stack.status}, which can't be stopped. `lightship status` follows it."
+        )
+    aws("cloudformation").cancel_update_stack(StackName=stack.name)
+    return (
+        "The deployment is cancelled, and CloudFormation goes back to what was before. `lightship status` follows it."
     )
