@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 type Severity = Literal["page", "ticket"]
-type Family = Literal["api", "function", "version", "release", "topic", "queue"]
+type Family = Literal["api", "function", "version", "release", "topic", "queue", "batch", "run"]
 type MissingData = Literal["notBreaching", "breaching", "ignore"]
 type Limit = Literal["latency objective", "half the timeout", "disagreement limit"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lightship_runtime.batch.committing import commit
 from lightship_runtime.batch.errors import BatchError
-from lightship_runtime.batch.metrics import failure_line, success_line
+from lightship_runtime.batch.metrics import success_line
 from lightship_runtime.batch.planning import Request, begin, cut, scan
 from lightship_runtime.batch.records import Chunk, Settings
 from lightship_runtime.batch.s3 import S3Store
@@ -25,7 +25,7 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
 from lightship_runtime.telemetry import Source
 
-STEPS = ("begin", "scan", "cut", "score", "commit", "failed", "prove")
+STEPS = ("begin", "scan", "cut", "score", "commit", "prove")
 
 MODEL_FOLDER = Path(__file__).resolve().parent.parent.parent / "model"
 
@@ -47,9 +47,6 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             return _score(event)
         case "commit":
             return _commit(event)
-        case "failed":
-            print(failure_line(_speaker(), time.time_ns() // 1_000_000, event), flush=True)  # noqa: T201 - telemetry
-            return {}
         case "prove":
             return _prove(event["rows"])
         case step:

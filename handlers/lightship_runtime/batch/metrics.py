@@ -1,4 +1,4 @@
-"""What a run tells CloudWatch: one line when it is committed, one when it fails (Embedded Metric Format)."""
+"""What a committed run tells CloudWatch, in one line of Embedded Metric Format. Failed runs are counted by AWS."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ def success_line(source: Source, now_ms: int, manifest: Mapping[str, Any], *, se
     rows = manifest["rows_in"]
     metrics: dict[str, float] = {
         "BatchSucceeded": 1,
-        "BatchFailed": 0,
         "BatchRows": rows,
         "BatchRejected": manifest["rows_rejected"],
         "BatchRejectedPercent": 100 * manifest["rows_rejected"] / rows if rows else 0.0,
@@ -22,15 +21,6 @@ def success_line(source: Source, now_ms: int, manifest: Mapping[str, Any], *, se
     if seconds is not None:
         metrics["BatchSeconds"] = seconds
     return _line(source, now_ms, metrics, {"run": manifest["run"]})
-
-
-def failure_line(source: Source, now_ms: int, event: Mapping[str, Any]) -> str:
-    return _line(
-        source,
-        now_ms,
-        {"BatchSucceeded": 0, "BatchFailed": 1},
-        {"run": event.get("run"), "error": str(event.get("error"))[:1000], "cause": str(event.get("cause"))[:4000]},
-    )
 
 
 def _line(source: Source, now_ms: int, metrics: Mapping[str, float], properties: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from lightship.plan import Plan
 from lightship.study import Study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
-from lightship.zipping import Packed, write_zip
+from lightship.zipping import Packed, TooLargeError, write_zip
 from lightship_runtime.manifest import Artifact, file_digest
 
 ARCHIVE = "batch.zip"
@@ -47,11 +47,17 @@ def build_batch(
     folder: Path,
     say: Callable[[str], None],
 ) -> BatchBuild:
-    """Assemble and prove batch.zip in `folder`. Raises ProofError, TooLargeError, BinaryError and what assembling
-    raises."""
+    """Assemble and prove batch.zip in `folder`, or leave it out where it is over Lambda's limit: requests can be
+    answered all the same. Raises ProofError, BinaryError and what assembling raises."""
     say("assembling batch.zip")
     archive = folder / ARCHIVE
-    packed, lent = _assembled(plan, studied, requirements, version, include, folder / ".batch", archive, host=False)
+    root = folder / ".batch"
+    try:
+        packed, lent = _assembled(plan, studied, requirements, version, include, root, archive, host=False)
+    except TooLargeError as error:
+        shutil.rmtree(root)
+        say("leaving batch.zip out, as it is over Lambda's limit")
+        return BatchBuild({}, {}, {"refused": str(error)}, ())
     exact = bootable_here(plan.target)
     proven = archive
     if not exact:
@@ -65,7 +71,8 @@ def build_batch(
         proven.unlink()
     (folder / REQUIREMENTS).write_text(requirements)
     artifact = Artifact(ARCHIVE, BATCH_HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes)
-    return BatchBuild({"batch": artifact}, {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}, notes, lent)
+    files = {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}
+    return BatchBuild({"batch": artifact}, files, notes, lent)
 
 
 def _assembled(
