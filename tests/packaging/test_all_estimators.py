@@ -65,6 +65,7 @@ SETTINGS: dict[str, Callable[[type], Any]] = {
     "RANSACRegressor": lambda cls: cls(RIDGE, min_samples=10, random_state=0),
     "RadiusNeighborsClassifier": lambda cls: cls(4.0),
     "RadiusNeighborsRegressor": lambda cls: cls(4.0),
+    "TheilSenRegressor": lambda cls: cls(max_subpopulation=50, random_state=0),
     "RegressorChain": lambda cls: cls(RIDGE),
     "RFE": lambda cls: cls(LOGISTIC),
     "RFECV": lambda cls: cls(LOGISTIC, cv=2),
@@ -122,10 +123,12 @@ UNPACKAGEABLE = {
 }
 """What can't be a model behind an endpoint, and why."""
 
-REFUSED_TRANSFORMS = 20
+REFUSED_TRANSFORMS = 16
 """At most so many transforms aren't compiled."""
 
-UNPACKAGED: dict[str, str] = {}
+UNPACKAGED = dict.fromkeys(
+    ["MiniBatchNMF", "NMF"], "its solver stops by the whole batch, so that a row's answer depends on the other rows"
+)
 """What no engine takes, and why."""
 
 
@@ -179,24 +182,21 @@ def made(name: str, cls: type) -> Any:
     return estimator
 
 
-def fitted(estimator: Any, kind: str | None = None) -> Any:
+def fitted(estimator: Any, *, as_matrix: bool = False) -> Any:
     """The estimator, fitted on the data made for its name."""
     name = type(estimator).__name__
     sample = inputs(INPUTS.get(name, "numbers"))
     default = "values" if is_regressor(estimator) else "classes"
-    wanted = target(kind or TARGETS.get(name, default), len(sample))
-    return estimator.fit(given(name, sample), wanted)
+    wanted = target(TARGETS.get(name, default), len(sample))
+    if INPUTS.get(name) == "texts":
+        return estimator.fit(sample["text"].tolist(), wanted)
+    return estimator.fit(sample.to_numpy() if as_matrix else sample, wanted)
 
 
-def given(name: str, sample: pd.DataFrame) -> Any:
-    """Rows as the estimator takes them: vectorizers a list of texts, the others the frame."""
-    return sample["text"].tolist() if INPUTS.get(name) == "texts" else sample
-
-
-def verdicts(name: str, cls: type, engines: Sequence[str], folder: Path) -> list[Verdict]:
+def verdicts(name: str, cls: type, engines: Sequence[str], folder: Path, *, as_matrix: bool = False) -> list[Verdict]:
     """What becomes of the engines, in their order, until one holds."""
     with quiet_and_single():
-        model = fitted(made(name, cls))
+        model = fitted(made(name, cls), as_matrix=as_matrix)
         sample = inputs(INPUTS.get(name, "numbers"))
         described = describe(model, sample, None if hasattr(model, "predict") else "transform")
         golden = make_golden(NativeEngine(model, described.contract), described)
@@ -208,13 +208,15 @@ def verdicts(name: str, cls: type, engines: Sequence[str], folder: Path) -> list
         return found
 
 
-def judged(engines: Sequence[str], folder: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+def judged(
+    engines: Sequence[str], folder: Path, names: Sequence[str] | None = None, *, as_matrix: bool = False
+) -> pd.DataFrame:
     """One row an estimator: its kind, the first engine that holds, and else why the last didn't."""
     rows = []
     for name, cls in all_estimators():
         if name in UNPACKAGEABLE or (names is not None and name not in names):
             continue
-        found = verdicts(name, cls, engines, folder)
+        found = verdicts(name, cls, engines, folder, as_matrix=as_matrix)
         held = found[-1].engine if found[-1].accepted else ""
         rows.append((name, kind_of(cls), held, "" if held else found[-1].reason))
     return pd.DataFrame(rows, columns=["name", "kind", "engine", "reason"]).set_index("name")
@@ -239,8 +241,13 @@ def untimed() -> Any:
 @pytest.fixture(scope="module")
 def compiled(untimed: None, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     table = judged(("pure", "array"), tmp_path_factory.mktemp("compiled"))
-    print(f"\n{table.to_string(max_colwidth=120)}")  # noqa: T201 - the table is what -s is for
+    print(f"\n{table.to_string(max_colwidth=120)}\n{shares(table)}")  # noqa: T201 - the table is what -s is for
     return table
+
+
+def shares(table: pd.DataFrame) -> str:
+    counts = table.groupby(["kind", "engine"]).size().unstack(fill_value=0)
+    return counts.rename(columns={"": "refused"}).to_string()
 
 
 def predictors(table: pd.DataFrame) -> pd.DataFrame:
@@ -257,7 +264,7 @@ def test_most_predictors_compile(compiled: pd.DataFrame) -> None:
     """At least 70% is what the project promises; what is reached is held."""
     table = predictors(compiled)
     refused = table.index[table["engine"] == ""].tolist()
-    assert len(table) > 100
+    assert len(table) > 90
     assert len(refused) <= 0.3 * len(table)
     assert refused == []
 
@@ -270,10 +277,20 @@ def test_what_does_not_compile_is_refused_by_name(compiled: pd.DataFrame) -> Non
 
 
 @pytest.mark.slow
+def test_a_matrix_compiles_as_a_frame_does(
+    compiled: pd.DataFrame, untimed: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Sums over rows that lie otherwise in memory round otherwise, and searches take other ways."""
+    names = compiled.index[compiled["engine"] != ""].difference(["ColumnTransformer"]).tolist()
+    table = judged(("array",), tmp_path_factory.mktemp("matrices"), names, as_matrix=True)
+    assert table.index[table["engine"] == ""].tolist() == []
+
+
+@pytest.mark.slow
 def test_every_estimator_has_an_engine(
     compiled: pd.DataFrame, untimed: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What isn't compiled goes through onnx or native, but for what `NATIVE_TOO` names."""
+    """What isn't compiled goes through onnx or native, but for what `UNPACKAGED` names."""
     rest = compiled.index[compiled["engine"] == ""].tolist()
     table = judged(("onnx", "native"), tmp_path_factory.mktemp("rest"), rest)
     print(f"\n{table.to_string(max_colwidth=120)}")  # noqa: T201 - the table is what -s is for

@@ -23,6 +23,7 @@ from sklearn.neighbors import (
     NearestCentroid,
     RadiusNeighborsClassifier,
     RadiusNeighborsRegressor,
+    RadiusNeighborsTransformer,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -98,6 +99,8 @@ def test_local_outlier_factor(table: Any, reproduces: Any) -> None:
 def test_graph_of_neighbors(table: Any, reproduces: Any, mode: str) -> None:
     frame, _ = table(missing=0, rows=60)
     model = KNeighborsTransformer(mode=mode, n_neighbors=3)
+    reproduces(model.fit(frame[NUMBERS]), frame[NUMBERS], is_pure=False)
+    model = RadiusNeighborsTransformer(mode=mode, radius=300.0)
     reproduces(model.fit(frame[NUMBERS]), frame[NUMBERS], is_pure=False)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import decomposition, random_projection
 from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it adds the imputer
 from sklearn.feature_selection import (
     RFE,
     SelectFromModel,
@@ -13,9 +14,10 @@ from sklearn.feature_selection import (
     SequentialFeatureSelector,
     VarianceThreshold,
 )
-from sklearn.impute import MissingIndicator
+from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
+from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     Binarizer,
@@ -59,6 +61,8 @@ TRANSFORMS = [
     decomposition.TruncatedSVD(2),
     decomposition.FastICA(2, random_state=0),
     decomposition.FactorAnalysis(2),
+    decomposition.SparsePCA(2, random_state=0),
+    BernoulliRBM(3, n_iter=3, random_state=0),
     random_projection.GaussianRandomProjection(3, random_state=0),
     random_projection.SparseRandomProjection(3, random_state=0),
 ]
@@ -166,3 +170,20 @@ def test_neighborhood_components(table: Any, reproduces: Any) -> None:
     numbers = MinMaxScaler().fit_transform(frame[NUMBERS])
     model = NeighborhoodComponentsAnalysis(2, random_state=0, max_iter=5)
     reproduces(model.fit(numbers, y > 0), numbers)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_imputing_from_neighbors(table: Any, reproduces: Any, weights: str) -> None:
+    frame, _ = table(4, missing=0.3)
+    numbers = frame[NUMBERS].astype(float)
+    numbers.iloc[5] = np.nan
+    imputer = KNNImputer(n_neighbors=4, weights=weights, add_indicator=weights == "uniform")
+    reproduces(imputer.fit(numbers), numbers, is_pure=False)
+
+
+@pytest.mark.filterwarnings("ignore:.*convergence")
+@pytest.mark.parametrize("settings", [{}, {"add_indicator": True, "initial_strategy": "median", "max_value": 3.0}])
+def test_imputing_by_regression(table: Any, reproduces: Any, settings: dict[str, Any]) -> None:
+    frame, _ = table(4, missing=0.3)
+    numbers = StandardScaler().fit_transform(frame[NUMBERS])
+    reproduces(IterativeImputer(max_iter=3, random_state=0, **settings).fit(numbers), numbers)

@@ -32,14 +32,16 @@ def squared_array(node: Node) -> Step:
             raise InvalidProgramError(f"it has the unknown method {method!r}")
 
 
-def _expanded(points: Array, *, norms_first: bool) -> Step:
-    norms = (np.vecdot(points, points) if norms_first else np.einsum("ij,ij->i", points, points))[None, :]
+def _expanded(points: Array, *, norms_first: bool, norms: Array | None = None) -> Step:
+    """`norms`: the points' squared lengths, where the original had them ready."""
+    if norms is None:
+        norms = np.vecdot(points, points) if norms_first else np.einsum("ij,ij->i", points, points)
 
     def step(dense: Floats) -> Floats:
         dense = np.ascontiguousarray(dense) if norms_first else dense
         own = (np.vecdot(dense, dense) if norms_first else np.einsum("ij,ij->i", dense, dense))[:, None]
         middle = -2 * (dense @ points.T)
-        squares: Floats = (own + middle if norms_first else middle + own) + norms
+        squares: Floats = (own + middle if norms_first else middle + own) + norms[None, :]
         return np.maximum(squares, 0)
 
     return step
@@ -86,9 +88,12 @@ def cosine_array(node: Node) -> Step:
 
 def nearest_array(node: Node) -> Step:
     """dense -> dense of width 1: the position of the nearest of `points`, as `pairwise_distances_argmin` finds it: for
-    rows in one piece of memory by squares with the norms first, else by distances."""
+    rows in one piece of memory by squares with the norms first, else by distances. `norms` (points), if there are any:
+    the squared lengths that the original had ready."""
     points = node.block("points", shape=(None, node.inputs[0].width)).numpy()
-    of_rows, of_columns = _expanded(points, norms_first=True), _expanded(points, norms_first=False)
+    norms = node.block("norms", shape=(len(points),)).numpy() if "norms" in node.blocks else None
+    of_rows = _expanded(points, norms_first=True, norms=norms)
+    of_columns = _expanded(points, norms_first=False, norms=norms)
 
     def step(dense: Floats) -> Floats:
         apart = of_rows(dense) if dense.flags.c_contiguous else np.sqrt(of_columns(dense))

@@ -100,12 +100,15 @@ def within_array(node: Node) -> Step:
 
 
 def _weigher(node: Node) -> Callable[[Array], Array]:
-    """Distances -> weights: 1 for `uniform`; their inverse for `distance`, or in a row with zeros 1 for those alone."""
+    """Distances -> weights: 1 for `uniform`; their inverse for `distance`, or in a row with zeros 1 for those alone;
+    themselves for `own`."""
     match node.param("weights", str):
         case "uniform":
             return np.ones_like
         case "distance":
             return _inverse
+        case "own":
+            return lambda distances: distances
         case weights:
             raise InvalidProgramError(f"it has the unknown weights {weights!r}")
 

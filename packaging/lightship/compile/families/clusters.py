@@ -22,8 +22,9 @@ def argmin(c: Context, x: Value) -> Value:
     return c.emit("distances.argmin", [x], width=1)
 
 
-def nearest(c: Context, x: Value, points: Array) -> Value:
-    return c.emit("distances.nearest", [x], width=1, arrays={"points": points})
+def nearest(c: Context, x: Value, points: Array, norms: Any = None) -> Value:
+    arrays = {"points": points} if norms is None else {"points": points, "norms": np.asarray(norms, dtype=np.float64)}
+    return c.emit("distances.nearest", [x], width=1, arrays=arrays)
 
 
 def _doubles(model: Any, points: Any) -> Array:
@@ -104,7 +105,7 @@ class BirchLowering(Lowering):
 
     def predict(self, c: Context, model: Any, x: Value) -> Value:
         centers = _doubles(model, model.subcluster_centers_)
-        near = nearest(c, in_doubles(c, model, x), centers)
+        near = nearest(c, in_doubles(c, model, x), centers, model._subcluster_norms)
         labels = np.asarray(model.subcluster_labels_, dtype=np.float64)
         return c.emit("links.choose", [near], width=1, arrays={"values": labels})
 

@@ -208,6 +208,18 @@ class LocalOutlierFactorLowering(Lowering):
         return c.emit("links.choose", [flags], width=1, arrays={"values": np.array([-1.0, 1.0])})
 
 
+@lowers("sklearn.neighbors.RadiusNeighborsTransformer", params=_NEIGHBORS)
+class RadiusNeighborsTransformerLowering(Lowering):
+    """A row of the graph of neighbours within the radius."""
+
+    def transform(self, c: Context, model: Any, x: Value) -> Value:
+        ranks = _ranks(c, model, x)
+        weights = "uniform" if model.mode == "connectivity" else "own"
+        params = {**ranks.params, "radius": float(model.radius), "weights": weights}
+        width = ranks.value.width
+        return c.emit("neighbors.within", [ranks.value], width=width, params=params, stored_sparse=True)
+
+
 @lowers("sklearn.neighbors.KNeighborsTransformer", params=_NEIGHBORS)
 class KNeighborsTransformerLowering(Lowering):
     """A row of the neighbours' graph; with distances, one neighbour more."""

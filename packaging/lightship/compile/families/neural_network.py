@@ -41,6 +41,17 @@ def _activated(c: Context, model: Any, x: Value, function: str) -> Value:
             raise UnsupportedModelError(model, f"the activation {function!r} is not known")
 
 
+@lowers(
+    "sklearn.neural_network.BernoulliRBM", params="n_components learning_rate batch_size n_iter verbose random_state"
+)
+class BoltzmannLowering(Lowering):
+    """The probabilities of the hidden units."""
+
+    def transform(self, c: Context, model: Any, x: Value) -> Value:
+        x = x if x.kind == "sparse" else c.floats(x)
+        return c.apply("expit", c.product(x, np.asarray(model.components_), model.intercept_hidden_))
+
+
 @lowers("sklearn.neural_network.MLPRegressor", params=_NETWORK)
 class NetworkRegressorLowering(Lowering):
     """The last layer's values."""

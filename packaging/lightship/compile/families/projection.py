@@ -66,6 +66,22 @@ class FastICALowering(Lowering):
 
 
 @lowers(
+    "sklearn.decomposition.SparsePCA",
+    "sklearn.decomposition.MiniBatchSparsePCA",
+    params="n_components alpha ridge_alpha max_iter tol method n_jobs U_init V_init verbose random_state callback"
+    " batch_size shuffle max_no_improvement",
+)
+class SparsePCALowering(Lowering):
+    """Ridge regression of the centred row on the components, which is linear in the row."""
+
+    def transform(self, c: Context, model: Any, x: Value) -> Value:
+        components = np.asarray(model.components_, dtype=np.float64)
+        gram = components @ components.T + model.ridge_alpha * np.eye(len(components))
+        x = c.with_constant("subtract", in_doubles(c, model, x), model.mean_)
+        return c.product(x, np.linalg.solve(gram, components), 0.0)
+
+
+@lowers(
     "sklearn.decomposition.FactorAnalysis",
     params="n_components tol copy max_iter noise_variance_init svd_method iterated_power rotation random_state",
 )
