@@ -55,7 +55,7 @@ def build_batch(
     try:
         packed, lent = _assembled(plan, studied, requirements, version, include, root, archive, host=False)
     except TooLargeError as error:
-        shutil.rmtree(root)
+        shutil.rmtree(root, ignore_errors=True)
         say("leaving batch.zip out, as it is over Lambda's limit")
         return BatchBuild({}, {}, {"refused": str(error)}, ())
     exact = bootable_here(plan.target)
