@@ -1,6 +1,5 @@
 """Kernels between a row and stored points, as operations."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,9 +74,6 @@ def minkowski(c: Context, x: Value, points: Array, p: float | None) -> Value:
 
 def _power(c: Context, x: Value, exponent: float) -> Value:
     return c.emit("kernels.power", [x], width=x.width, params={"exponent": exponent})
-
-
-type Covariance = Callable[[Context, Any, Any, Value, Array], Value]
 
 
 def covariance(c: Context, model: Any, kernel: Any, x: Value, points: Array) -> Value:

@@ -136,7 +136,6 @@ OPERATIONS = {
     "squared": Operation(squared_array),
     "partial": Operation(partial_array),
     "minkowski": Operation(minkowski_array),
-    "cosine": Operation(cosine_array),
     "nearest": Operation(nearest_array),
     "argmin": Operation(argmin_array),
     "bisect": Operation(bisect_array),

@@ -41,12 +41,6 @@ def _rooted(node: Node) -> Callable[[Array], Array]:
             return lambda values: values
 
 
-def distance_array(node: Node) -> Step:
-    """dense -> dense: the distance by `metric` (and `p`, `method`) to each of `points`."""
-    reduced, rooted = _reduced(node), _rooted(node)
-    return lambda dense: rooted(reduced(dense))
-
-
 def nearest_array(node: Node) -> Step:
     """dense of distances' ranks, dense of the row itself -> dense of width 2 `k`: the distances of the `k` nearest,
     ascending, then their positions."""
@@ -79,7 +73,7 @@ def _places(reduced: Array, rows: Array, count: int, search: Search | None) -> A
 
 
 def ranks_array(node: Node) -> Step:
-    """dense -> dense: for each of `points` a value that ranks as its distance by `metric` does."""
+    """dense -> dense: for each of `points` a value that ranks as its distance by `metric` (and `p`, `method`) does."""
     return _reduced(node)
 
 
@@ -208,7 +202,6 @@ def graph_array(node: Node) -> Step:
 
 
 OPERATIONS = {
-    "distance": Operation(distance_array),
     "ranks": Operation(ranks_array),
     "nearest": Operation(nearest_array),
     "within": Operation(within_array),
