@@ -150,7 +150,7 @@ def _task(model: Any) -> Task:
         return "multiclass"
     if kind == "regressor":
         return "regression"
-    if kind == "clusterer":
+    if kind == "clusterer" and (hasattr(model, "predict") or not hasattr(model, "transform")):
         return "clustering"
     if hasattr(model, "predict"):
         return "regression"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.cluster import DBSCAN, KMeans
+from sklearn.cluster import DBSCAN, FeatureAgglomeration, KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -119,6 +119,7 @@ def test_a_list_of_texts_is_one_column_of_text() -> None:
         (IsolationForest(n_estimators=5), "outlier", (), 0),
         (KMeans(3, n_init=1), "clustering", (), 0),
         (StandardScaler(), "transform", (), 2),
+        (FeatureAgglomeration(1), "transform", (), 1),
     ],
 )
 def test_the_task_is_told_by_the_model(model: Any, task: str, classes: tuple[str, ...], width: int) -> None:
