@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import skops.io
-from lightship.loading.harmless import HARMLESS
-from lightship.native_export import canonical, export
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from lightship.loading.harmless import HARMLESS
+from lightship.native_export import canonical, export
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(80, 3))
