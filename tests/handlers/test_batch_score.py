@@ -199,7 +199,7 @@ def test_a_key_that_only_begins_as_an_integer_stays_text(tmp_path: Path) -> None
 
 def test_rejects_say_where_what_and_why(tmp_path: Path) -> None:
     table = [{**row, "visits": visits} for row, visits in zip(rows(4), [1, "three", None, "4.0"], strict=True)]
-    result = score(tmp_path, "a.csv", as_csv(table, NAMES[:5] + ("extra",)).replace(b"note,", b""))
+    result = score(tmp_path, "a.csv", as_csv(table, (*NAMES[:5], "extra")).replace(b"note,", b""))
     assert result.rows_in == 4
     assert result.unreadable is None
     result = score(tmp_path, "a.csv", as_csv(table))
@@ -390,7 +390,7 @@ def test_parquet_of_other_types(tmp_path: Path) -> None:
 
 
 def test_an_output_column_is_never_written_twice(tmp_path: Path) -> None:
-    with pytest.raises(BatchError, match="'prediction' of a.csv would be written twice"):
+    with pytest.raises(BatchError, match=r"'prediction' of a\.csv would be written twice"):
         score(tmp_path, "a.csv", as_csv([{**row, "extra": 1} for row in rows(2)]).replace(b"extra", b"prediction"))
 
 
@@ -405,8 +405,9 @@ def test_a_file_rewritten_meanwhile_is_noticed(tmp_path: Path) -> None:
 
 
 FIELDS = st.one_of(
-    st.sampled_from(["", "NA", "nan", "null", "inf", "-0", "007", "+5", " 5", "5 ", "1e3", ".5", "5.", "0x10", "1_0", "true",
-                     "TRUE", "True", "false", "yes", "9007199254740993", "-9223372036854775808", '"', 'a"b', "a,b", "x\ny"]),
+    st.sampled_from(["", "NA", "nan", "null", "inf", "-0", "007", "+5", " 5", "5 ", "1e3", ".5", "5.", "0x10", "1_0",
+                     "true", "TRUE", "True", "false", "yes", "9007199254740993", "-9223372036854775808", '"', 'a"b', "a,b",
+                     "x\ny"]),
     st.floats(width=64).map(repr),
     st.integers(-(2**70), 2**70).map(str),
     st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lightship_runtime.batch.block import Block
 from lightship_runtime.batch.csv_reader import CsvReader, parse_header
 from lightship_runtime.batch.jsonl_reader import JsonLinesReader, first_names
-from lightship_runtime.batch.layout import Layout, make_layout
+from lightship_runtime.batch.layout import make_layout
 from lightship_runtime.batch.parquet_reader import ParquetSource
 from lightship_runtime.batch.records import Chunk, Settings
 from lightship_runtime.batch.stores import Store, Stored

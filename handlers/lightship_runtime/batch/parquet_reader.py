@@ -8,7 +8,6 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lightship_runtime.batch.block import Block, make_block
-from lightship_runtime.batch.columns import Checked
 from lightship_runtime.batch.errors import UnreadableError
 from lightship_runtime.batch.layout import Layout
 
@@ -78,10 +77,12 @@ def _is_input(layout: Layout, name: str) -> bool:
 
 
 def _block(batch: pa.RecordBatch, layout: Layout, first: int) -> Block:
-    checked: list[Checked] = []
-    for each in layout.checkers:
-        absent = each.column.name in layout.absent
-        checked.append(each.missing(batch.num_rows) if absent else each.of_arrow(batch.column(each.column.name)))
+    checked = [
+        each.missing(batch.num_rows)
+        if each.column.name in layout.absent
+        else each.of_arrow(batch.column(each.column.name))
+        for each in layout.checkers
+    ]
     kept = [batch.column(name) for name in layout.kept]
     numbers = np.arange(first, first + batch.num_rows)
     return make_block(numbers, layout.checkers, checked, kept, layout.keys)

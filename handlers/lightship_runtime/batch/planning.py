@@ -28,6 +28,8 @@ MAX_ITEMS = 10_000
 """Items of a run; beyond this they grow instead, so that results stay countable in one commit."""
 MAX_WHOLE = 2 << 30
 """The largest object that is scored in one piece."""
+MAX_ITEM_BYTES = 200_000
+"""An item goes through a state, which holds 256 KB with the settings beside it."""
 PIECE = 4 << 20
 _ASCII = ("utf-8", "ascii", "latin-1", "iso8859-1", "cp1252")
 
@@ -207,7 +209,7 @@ def cut(run: str, source: Store, sink: Store) -> Plan:
     items = f"{books(run)}/items-{time.time_ns():x}.json"
     with _JsonList(sink, items) as out:
         for number, chunks in enumerate(_packed(_chunks(begun, request, source, sink), target)):
-            out.add({"item": number, "run": run, "chunks": [chunk.to_dict() for chunk in chunks]})
+            out.add({"item": number, "run": run, "chunks": chunks})
     plan = Plan(
         request=request,
         items=items,
@@ -304,17 +306,20 @@ def _compressed(group: Any) -> int:
     return sum(group.column(i).total_compressed_size for i in range(group.num_columns))
 
 
-def _packed(chunks: Iterable[Chunk], target: int) -> Iterator[list[Chunk]]:
-    """Successive chunks together while they stay below the target."""
-    held: list[Chunk] = []
-    size = 0
+def _packed(chunks: Iterable[Chunk], target: int) -> Iterator[list[dict[str, Any]]]:
+    """Successive chunks together, as documents, while their input stays below the target and they within an item."""
+    held: list[dict[str, Any]] = []
+    size = room = 0
     for chunk in chunks:
         weight = chunk.size if chunk.end is None or chunk.format == "parquet" else chunk.end - chunk.start
-        if held and size + weight > target:
+        document = chunk.to_dict()
+        text = len(json.dumps(document)) + 2
+        if held and (size + weight > target or room + text > MAX_ITEM_BYTES):
             yield held
-            held, size = [], 0
-        held.append(chunk)
+            held, size, room = [], 0, 0
+        held.append(document)
         size += weight
+        room += text
     if held:
         yield held
 

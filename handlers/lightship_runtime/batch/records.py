@@ -74,7 +74,7 @@ class Chunk:
     first_row: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

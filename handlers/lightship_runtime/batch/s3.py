@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from lightship_runtime.batch.errors import BatchError, InputChangedError
 from lightship_runtime.batch.stores import Stored
@@ -115,7 +115,7 @@ class S3Store:
     def writer(self, name: str) -> Iterator[IO[bytes]]:
         upload = _Upload(self, self.prefix + name)
         try:
-            yield upload
+            yield cast("IO[bytes]", upload)
         except BaseException:
             upload.abandon()
             raise

@@ -95,7 +95,10 @@ class _Pass:
                 outputs, block = self._predict(read)
                 begun = time.perf_counter()
                 if outputs is not None:
-                    writer = writer or self._writer(part.stream(), source)
+                    if writer is None:
+                        writer = self._writer(part.stream(), source)
+                        # Closed while its sink is still open, whatever happens.
+                        stack.callback(writer.close)
                     writer.write([*_passed(source.kept, block.kept, integers), *self._outputs.of(outputs)])
                     scored += len(block.numbers)
                 if block.rejects:

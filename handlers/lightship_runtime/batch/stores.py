@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from lightship_runtime.batch.errors import BatchError, InputChangedError
 
@@ -67,7 +67,7 @@ class LocalStore:
         with (self.root / stored.name).open("rb") as file:
             if start or end is not None:
                 file.seek(start)
-                yield _Limited(file, (stored.size if end is None else end) - start)
+                yield cast("IO[bytes]", _Limited(file, (stored.size if end is None else end) - start))
             else:
                 yield file
         self._check(stored)

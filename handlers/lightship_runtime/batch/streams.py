@@ -5,7 +5,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, cast
 
 from lightship_runtime.batch.boundaries import ends_inside_quotes, last_boundary
 from lightship_runtime.batch.errors import UnreadableError
@@ -66,7 +66,7 @@ class Text:
 def _unzipped(raw: IO[bytes]) -> IO[bytes]:
     buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(_Readable(raw), 1 << 20)
     if buffered.peek(2)[:2] == GZIP:
-        return gzip.GzipFile(fileobj=buffered)
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=buffered))
     return buffered
 
 

@@ -22,7 +22,7 @@ def batch_group() -> None:
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option("--release", required=True, type=click.Path(path_type=Path), help="The release's folder.")
-@click.option("--key", "keys", required=True, multiple=True, metavar="COLUMN", help="What tells rows apart. Repeatable.")
+@click.option("--key", "keys", required=True, multiple=True, metavar="COLUMN", help="Tells rows apart. Repeatable.")
 @click.option("--format", "output_format", type=click.Choice(FORMATS), default="parquet", show_default=True)
 @click.option("--input-format", type=click.Choice(FORMATS), help="If the files' names don't say it.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Pass through these only; '*' for all.  "
