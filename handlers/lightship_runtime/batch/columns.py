@@ -46,7 +46,7 @@ class Checker:
     def of_arrow(self, array: pa.Array) -> Checked:
         """From an Arrow array of any type."""
         kind = array.type
-        if self.is_text and _is_text(kind):
+        if self.is_text and is_text(kind):
             return self._of_text(array)
         match self.column.type:
             case "number" if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
@@ -107,7 +107,8 @@ class Checker:
                 accepted[code] = None if text is None else self._check(text)
             except ValueError:
                 refused[code] = shown(text)
-        codes = array.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+        indices = array.indices.fill_null(len(texts)) if array.null_count else array.indices
+        codes = indices.to_numpy(zero_copy_only=False)
         faults: dict[int, Any] = {}
         if refused:
             faults = {int(i): refused[int(codes[i])] for i in np.flatnonzero(np.isin(codes, list(refused)))}
@@ -154,7 +155,8 @@ class Checker:
                 return values
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type is text, perhaps as a dictionary."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

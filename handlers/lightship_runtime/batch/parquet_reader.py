@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lightship_runtime.batch.block import Block, make_block
+from lightship_runtime.batch.columns import is_text
 from lightship_runtime.batch.errors import UnreadableError
 from lightship_runtime.batch.layout import Layout
 
@@ -54,7 +55,7 @@ class ParquetSource:
         texts = [
             each.column.name
             for each in layout.checkers
-            if each.is_text and each.column.name in wanted and pa.types.is_string(self._type(each.column.name))
+            if each.is_text and each.column.name in wanted and is_text(self._type(each.column.name))
         ]
         try:
             opened = parquet.ParquetFile(

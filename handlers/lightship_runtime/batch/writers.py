@@ -98,7 +98,7 @@ class ParquetWriter:
             repeating = [
                 name
                 for name, column in zip(self._names, columns, strict=True)
-                if name not in self._indexed and not pa.types.is_floating(column.type) and _flat(column.type)
+                if name not in self._indexed and _repeats(column.type)
             ]
             self._writer = parquet.ParquetWriter(
                 self._sink,
@@ -114,8 +114,9 @@ class ParquetWriter:
             self._writer.close()
 
 
-def _flat(kind: pa.DataType) -> bool:
-    return not pa.types.is_nested(kind) and not pa.types.is_boolean(kind)
+def _repeats(kind: pa.DataType) -> bool:
+    """Whether values of this type are likely to repeat: texts do, measurements and times don't."""
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _settled(column: pa.Array) -> pa.Array:
