@@ -406,8 +406,8 @@ def test_a_file_rewritten_meanwhile_is_noticed(tmp_path: Path) -> None:
 
 FIELDS = st.one_of(
     st.sampled_from(["", "NA", "nan", "null", "inf", "-0", "007", "+5", " 5", "5 ", "1e3", ".5", "5.", "0x10", "1_0",
-                     "true", "TRUE", "True", "false", "yes", "9007199254740993", "-9223372036854775808", '"', 'a"b', "a,b",
-                     "x\ny"]),
+                     "true", "TRUE", "True", "false", "yes", "9007199254740993", "-9223372036854775808", '"', 'a"b',
+                     "a,b", "x\ny"]),
     st.floats(width=64).map(repr),
     st.integers(-(2**70), 2**70).map(str),
     st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6),

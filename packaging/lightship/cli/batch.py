@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lightship.cli.operate import place_of, project_option, stage_option
 from lightship.cli.output import json_option, print_json
 from lightship_runtime.batch.records import FORMATS
 
@@ -94,3 +95,42 @@ def _progress_bar() -> Iterator[Callable[[Any], None]]:
             bar.update(task, completed=progress.done_bytes, total=progress.total_bytes or None, rows=shown)
 
         yield report
+
+
+@batch_group.command("status")
+@project_option
+@stage_option
+@json_option
+def status_command(*, project: Path, stage: str | None, as_json: bool) -> None:
+    """The latest runs of a deployed stage."""
+    from lightship.batch.deployed import executions, state_machine_of
+    from lightship.operate.stacks import deployed_stack
+
+    with place_of(project, stage) as place:
+        machine = state_machine_of(deployed_stack(place.aws, place.stack).outputs)
+        found = executions(place.aws("stepfunctions"), machine)
+    if as_json:
+        print_json([each.to_dict() for each in found])
+        return
+    for each in found:
+        again = f"  redriven {each.redrives} times" if each.redrives else ""
+        click.echo(f"{each.started}  {each.status:<10} {each.name}{again}")
+
+
+@batch_group.command("redrive")
+@click.argument("name", required=False)
+@project_option
+@stage_option
+@json_option
+def redrive_command(*, name: str | None, project: Path, stage: str | None, as_json: bool) -> None:
+    """Drive a failed run of a deployed stage on from where it failed: the run NAME, or the latest.
+
+    What was scored is not scored again.
+    """
+    from lightship.batch.deployed import redrive, state_machine_of
+    from lightship.operate.stacks import deployed_stack
+
+    with place_of(project, stage) as place:
+        machine = state_machine_of(deployed_stack(place.aws, place.stack).outputs)
+        driven = redrive(place.aws("stepfunctions"), machine, name)
+    print_json(driven.to_dict()) if as_json else click.echo(f"{driven.name} goes on from where it failed.")
