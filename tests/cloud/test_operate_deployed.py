@@ -58,9 +58,12 @@ def handler(event, context):
 """
 
 
-def write_release(project: Path, note: str, limit: float = 1000.0) -> Release:
-    """A release whose function really answers; with another limit it gives other predictions than its golden rows."""
-    source = f"# {note}\n" + HANDLER.format(limit=limit)
+def write_release(project: Path, note: str, limit: float = 1000.0, start_s: int = 0) -> Release:
+    """A release whose function really answers; with another limit it gives other predictions than its golden rows.
+
+    It takes `start_s` seconds to start, for which the gate of a first deployment waits.
+    """
+    source = f"# {note}\nimport time\ntime.sleep({start_s})\n" + HANDLER.format(limit=limit)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         entry = zipfile.ZipInfo("app.py")
@@ -267,7 +270,8 @@ def destroy(stage: Stage) -> None:
 
 
 def test_ctrl_c_takes_a_first_deployment_back_whole(stage: Stage) -> None:
-    stage.lock(write_release(stage.project, "interrupted"))
+    # Without the gate's wait, a quick machine has deployed all of it before the first line is read.
+    stage.lock(write_release(stage.project, "interrupted", start_s=8))
     groups = {each["logGroupName"] for each in stage.clients("logs").describe_log_groups()["logGroups"]}
     told = []
     with stage.start("deploy", "--yes") as process:
