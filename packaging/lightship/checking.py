@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lightship.choose import NoEngineError, choose
-from lightship.goldens import make_golden
+from lightship.goldens import make_golden, with_jumps
 from lightship.isolation import run_isolated
 from lightship.loading import LoadedModel, load_model
 from lightship.plan import Plan
@@ -43,7 +43,9 @@ def check(loaded: LoadedModel, sample: pd.DataFrame, task: Task | None, say: Cal
         live, described, original = described_model(loaded, sample, Path(folder), task)
         golden = make_golden(original, described)
         try:
-            choice = choose(live, described, golden, Path(folder) / "engines", say=say)
+            choice = choose(
+                live, described, with_jumps(original, described.contract, golden), Path(folder) / "engines", say=say
+            )
         except NoEngineError as error:
             return Check({verdict.engine: verdict.to_dict() for verdict in error.verdicts}, None)
         return Check(

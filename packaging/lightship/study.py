@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from lightship.candidates import Candidate
 from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe, set_thresholds
-from lightship.goldens import make_golden
+from lightship.goldens import make_golden, with_jumps
 from lightship.loading import LoadedModel, OnnxModel, load_model
 from lightship.scoring import Labels, score
 from lightship_runtime.contract import Contract, Task
@@ -131,7 +131,9 @@ def _studied(
         about["scores"] = score(original, described, labels).to_dict()
     say("asking the model for its golden rows")
     golden = make_golden(original, described)
-    choice = choose(live, described, golden, folder / "engines", fixed=fixed, say=say)
+    choice = choose(
+        live, described, with_jumps(original, described.contract, golden), folder / "engines", fixed=fixed, say=say
+    )
     (folder / CONTRACT).write_bytes(described.contract.to_json())
     (folder / GOLDEN).write_bytes(_judged(choice, golden).to_bytes())
     return {

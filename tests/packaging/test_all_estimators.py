@@ -17,7 +17,7 @@ from sklearn.utils import all_estimators
 from lightship import choose
 from lightship.choose import Verdict, judge
 from lightship.describe import describe
-from lightship.goldens import make_golden
+from lightship.goldens import make_golden, with_jumps
 from lightship.study import quiet_and_single
 from lightship_runtime.engines.native import NativeEngine
 
@@ -199,7 +199,8 @@ def verdicts(name: str, cls: type, engines: Sequence[str], folder: Path, *, as_m
         model = fitted(made(name, cls), as_matrix=as_matrix)
         sample = inputs(INPUTS.get(name, "numbers"))
         described = describe(model, sample, None if hasattr(model, "predict") else "transform")
-        golden = make_golden(NativeEngine(model, described.contract), described)
+        original = NativeEngine(model, described.contract)
+        golden = with_jumps(original, described.contract, make_golden(original, described))
         found: list[Verdict] = []
         for engine in engines:
             found.append(judge(model, described, golden, folder / name / engine, engine))

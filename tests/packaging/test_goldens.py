@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from lightship.describe import Described, describe
-from lightship.goldens import GoldenError, edge_values, float32_rows, make_golden
+from lightship.goldens import GoldenError, edge_values, float32_rows, make_golden, with_jumps
 from lightship.jumps import jump_rows
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.engine import Outputs, Values
@@ -58,16 +59,14 @@ def test_jumps_lie_on_both_sides_of_a_threshold(described: Described) -> None:
 
 def test_an_engine_that_is_wrong_by_one_ulp_is_caught(described: Described) -> None:
     original = NativeEngine(TREE, described.contract)
-    golden = make_golden(original, described)
-    found = make_golden(Wrong(original), described)
-    on_sample = compare(
-        golden.select(range(golden.sampled)), described.contract, found.select(range(golden.sampled)), 1e-9
-    )
-    assert on_sample.holds
-    rows = golden.columns()
-    answer = Wrong(original).predict(rows)
-    wrong = type(golden)(golden.rows, tuple(answer.predictions), None, None, golden.sampled)
-    assert not compare(golden, described.contract, wrong, 1e-9).holds
+    sealed = make_golden(original, described)
+    judged = with_jumps(original, described.contract, sealed)
+    assert len(judged.rows) > len(sealed.rows)
+    sample = sealed.select(range(sealed.sampled))
+    for golden, caught in ((sample, False), (judged, True)):
+        answers = tuple(Wrong(original).predict(golden.columns()).predictions)
+        wrong = replace(golden, predictions=answers)
+        assert compare(golden, described.contract, wrong, 1e-9).holds is not caught
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def double_pure(node: Node) -> Step:
 def rowwise_array(node: Node) -> Step:
     """dense -> dense: in memory row after row from here. Changes no value."""
     _require(node, "dense")
-    return lambda dense: np.ascontiguousarray(dense)
+    return np.ascontiguousarray
 
 
 def _require(node: Node, kind: str) -> None:
