@@ -156,6 +156,8 @@ def _place(ref: MetricRef, watched: Watched) -> tuple[str, str, Mapping[str, str
             return "AWS/Lambda", ref.name, {**alias, "ExecutedVersion": function.version.version}
         case "topic":
             return "AWS/SNS", ref.name, {"TopicName": watched.notifications.pages.topic_name}
+        case "batch" | "run":
+            raise ValueError(f"{ref.name} is a metric of a scheduled batch; ScheduledBatch makes its alarms.")
         case _:
             assert_never(ref.family)
 
