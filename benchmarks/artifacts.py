@@ -45,7 +45,7 @@ from lightship.lambda_host import Function, Worker, python_for, unpack
 from lightship.slimming import slim
 from lightship.targets import make_target
 from lightship.wheels import install, resolve
-from lightship.zipping import write_zip
+from lightship.zipping import TooLargeError, write_zip
 
 PYTHON = "3.13"
 ARCHITECTURE = "arm64" if platform.machine() == "aarch64" else "x86_64"
@@ -149,7 +149,10 @@ def _family(
     work.mkdir()
     artifacts = {"floor": _floor(work / "floor"), "lightship": _lightship(model, X.head(2_000), work / "lightship")}
     for kind, folder in libraries.items():
-        artifacts[kind] = _by_hand(model, folder, work / kind)
+        try:
+            artifacts[kind] = _by_hand(model, folder, work / kind)
+        except TooLargeError as error:
+            print(f"{name}, {kind}: {error}")
     instances = [
         {key: None if pd.isna(value) else value for key, value in row.items()}
         for row in X.head(WARM).astype(object).to_dict("records")
