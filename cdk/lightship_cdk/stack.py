@@ -40,7 +40,14 @@ class LightshipStack(cdk.Stack):
         deploy = config["deploy"]
         env = cdk.Environment(account=deploy["account"], region=deploy["region"])
         settings = with_shift(ServiceSettings.from_config(config), app.node.try_get_context("shift"))
-        return cls(app, name, release=release, settings=settings, env=env)
+        stack = cls(app, name, release=release, settings=settings, env=env)
+        if config["batch"] is not None:
+            cdk.Annotations.of(stack).add_warning_v2(
+                "lightship:no-schedule",
+                "[batch] makes no schedule yet. "
+                "Add the construct ScheduledBatch to your app, or use lightship batch run.",
+            )
+        return stack
 
 
 def with_shift(settings: ServiceSettings, name: str | None) -> ServiceSettings:

@@ -12,7 +12,7 @@ from lightship.candidates import ORDER
 from lightship.cli.output import json_option, megabytes, print_json, progress
 from lightship.config import FILE, Config, load_config
 from lightship.lockfile import FILE as LOCK_FILE
-from lightship.plan import Limits, Plan, make_plan
+from lightship.plan import Limits, Plan, PlanError, make_plan
 from lightship_runtime.contract import TASKS
 from lightship_runtime.manifest import Release
 
@@ -106,6 +106,11 @@ def _plan(*, model: Path | None, sample: Path | None, **options: Any) -> Plan:
 
 def _from_config(config: Config) -> dict[str, Any]:
     package = config.package
+    if package.golden == "synthetic":
+        raise PlanError(
+            '[package] golden = "synthetic" isn\'t there yet: golden rows come from the sample. '
+            "Remove the key, and give a sample without personal data."
+        )
     return {
         "name": config.model.name,
         "labels": config.model.labels,
