@@ -68,6 +68,11 @@ class Included:
     path: Path
 
 
+def included(paths: Sequence[Path]) -> list[Included]:
+    """A user's modules and packages, each under its own name."""
+    return [Included(path.stem if path.is_file() else path.name, path) for path in paths]
+
+
 def runtime_files(engine: str, use: str = "realtime") -> dict[str, Path]:
     """The runtime's modules that an artifact for this use with this engine holds, by their path in it."""
     root = Path(str(resources.files(lightship_runtime)))

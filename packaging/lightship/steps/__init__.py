@@ -1,0 +1,1 @@
+"""The steps of packaging, a module each; `lightship.pipeline` lists them in their order."""

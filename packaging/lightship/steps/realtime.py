@@ -1,0 +1,87 @@
+"""Makes and proves realtime.zip, the artifact that answers requests."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from lightship.advice import advise
+from lightship.assembly import HANDLER, Assembled, assemble, included
+from lightship.binaries import check_binaries
+from lightship.budgets import check_budgets
+from lightship.proving import prove
+from lightship.steps.build import Build
+from lightship.zipping import Packed, write_zip
+from lightship_runtime.manifest import Artifact, file_digest
+
+REALTIME = "realtime.zip"
+
+
+def build_realtime(build: Build) -> None:
+    """Assemble, check and zip the artifact. Raises IncludeError, BinaryError and TooLargeError."""
+    root, archive = build.folder / ".task", build.folder / REALTIME
+    build.say("assembling")
+    assembled = _assemble(build, root, host=False)
+    build.say("checking the machine code")
+    binaries = check_binaries(root, build.plan.target)
+    build.say("zipping")
+    packed = write_zip(root, archive, assembled.libraries)
+    shutil.rmtree(root)
+    build.lent += assembled.lent
+    build.notes.update(slimmed=dict(assembled.slimmed), binaries=asdict(binaries))
+    build.artifacts["realtime"] = Artifact(
+        REALTIME, HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes
+    )
+    build.seal(REALTIME)
+
+
+def prove_realtime(build: Build) -> None:
+    """Boot the artifact and replay the golden rows; hold it to the budgets. Raises ProofError and OverBudgetError."""
+    plan, studied = build.plan, build.studied
+    archive = build.folder / REALTIME if build.exact else _host_build(build)
+    build.say("booting the zip")
+    build.proven = prove(
+        archive,
+        handler=HANDLER,
+        contract=studied.contract,
+        golden=studied.golden,
+        tolerance=studied.tolerance,
+        target=plan.target,
+        grade="exact" if build.exact else "equivalent",
+        say=build.say,
+    )
+    if not build.exact:
+        archive.unlink()
+    artifact, proof, traces = build.artifacts["realtime"], build.proven.proof, build.proven.traces
+    check_budgets(
+        plan.limits,
+        Packed(artifact.zip_bytes, artifact.unzipped_bytes),
+        proof,
+        build.folder / REALTIME,
+        engine=studied.request.engine,
+        verdicts=studied.verdicts,
+    )
+    build.notes["memory"] = advise(
+        plan.target, requests_ms=traces.singles_ms, init_ms=proof.init_ms, busy_rss_mb=traces.busy_rss_mb
+    ).to_dict()
+
+
+def _host_build(build: Build) -> Path:
+    """The same artifact with this host's own wheels, for a proof by equivalence."""
+    root, archive = build.folder / ".host", build.folder / ".host.zip"
+    write_zip(root, archive, _assemble(build, root, host=True).libraries)
+    shutil.rmtree(root)
+    return archive
+
+
+def _assemble(build: Build, root: Path, *, host: bool) -> Assembled:
+    return assemble(
+        root,
+        contract=build.studied.contract,
+        candidate=build.studied.request,
+        lock=build.requirements["realtime"],
+        target=build.plan.target,
+        name=build.plan.name,
+        version=build.version,
+        include=included(build.plan.include),
+        host=host,
+    )
