@@ -12,9 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightship.monitoring import make_baseline
-from lightship.monitoring.frames import column_codes
+from lightship.monitoring.frames import column_codes, plain_values
+from lightship_runtime.errors import InvalidDocumentError
+from lightship_runtime.monitor import vector
 from lightship_runtime.monitor.baseline import Baseline
-from lightship_runtime.monitor.bins import category_key, column_coder, column_coders, encode_row
+from lightship_runtime.monitor.bins import (
+    category_key,
+    coders_of,
+    column_coder,
+    column_coders,
+    encode_columns,
+    encode_row,
+    read_bins,
+)
 
 ROWS = 3_000
 
@@ -92,6 +102,28 @@ def test_every_value_has_a_code(baseline: Baseline, value: Any) -> None:
         code = column_coder(column)(value)
         assert len(code) == len(column.tracks)
         assert code.isascii()
+
+
+def test_bins_alone_give_the_same_codes(baseline: Baseline, training: pd.DataFrame) -> None:
+    sample = training.sample(300, random_state=1)
+    sample = pd.concat([sample, sample.head(50).assign(normal=-1e9, carrier="Żółw", count=2**63 - 1, remark="wö rt")])
+    columns = [plain_values(sample[column.name]) for column in baseline.columns]
+    alone = encode_columns(coders_of(read_bins(baseline.to_bins())), columns)
+    assert alone == encode_columns(coders_of(baseline.columns), columns)
+    blank = Baseline.from_bins(baseline.to_bins(outputs=True))
+    arrays = [vector.column_codes(each, values) for each, values in zip(blank.columns, columns, strict=True)]
+    assert [bytes(row).decode() for row in np.concatenate(arrays, axis=1)] == alone
+
+
+def test_bins_hold_no_counts_and_no_categories(baseline: Baseline, training: pd.DataFrame) -> None:
+    document = baseline.to_bins(outputs=True).decode()
+    assert not any(f'"{value}"' in document for value in (*training["carrier"], *training["tail"]))
+    assert not any(key in document for key in ("counts", "sketch", "singles", "rows", "positives", "performance"))
+
+
+def test_bins_that_are_not_ours() -> None:
+    with pytest.raises(InvalidDocumentError, match="lacks or misnames a key"):
+        read_bins(b'{"schema": 1, "columns": [{"kind": "numeric"}]}')
 
 
 def test_special_codes(baseline: Baseline) -> None:

@@ -1,6 +1,6 @@
 """The baseline: the training-time picture that monitoring compares with, as a JSON document.
 
-Standard library only: the predicting function reads it to give every value its bin code.
+Standard library only. What the predicting function needs of it to code rows is `bins.json` (see `bins`).
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from typing import Any, Literal, Self, get_args
 
 from lightship_runtime.documents import dump_document, load_document
 from lightship_runtime.errors import InvalidDocumentError
+from lightship_runtime.monitor.bins import SCHEMA as BINS_SCHEMA
+from lightship_runtime.monitor.bins import TrackBins, digest
 
 SCHEMA = 1
 
@@ -29,7 +31,8 @@ class Track:
     evenly spaced quantiles from the smallest to the largest value. Category tracks have the top `values`, in the order
     of their codes, and `known`: digests of the further values seen; `open` says that they were too many to keep.
     `singles` counts the values seen once only: as many rows of a second sample like it would hold values not seen in
-    this one (Good and Turing's estimate).
+    this one (Good and Turing's estimate). `digests` are those of the top values; in a blank baseline the values
+    themselves are left out.
     """
 
     name: str
@@ -42,8 +45,13 @@ class Track:
     sketch: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     open: bool = False
     singles: int = 0
+
+    def __post_init__(self) -> None:
+        if self.values and not self.digests:
+            object.__setattr__(self, "digests", tuple(digest(value) for value in self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,35 @@ class Baseline:
     def to_json(self) -> bytes:
         return dump_document(_lean(self.to_dict()))
 
+    def to_bins(self, *, outputs: bool = False) -> bytes:
+        """`bins.json`: what coding rows takes, without counts and categories; with `outputs`, also what counting
+        predictions and scores takes, without labels."""
+        document: dict[str, Any] = {"schema": BINS_SCHEMA, "columns": [_bins(asdict(each)) for each in self.columns]}
+        if outputs:
+            found = asdict(self.outputs)
+            for calibration in found["calibration"]:
+                del calibration["rows"], calibration["positives"]
+            document |= {"outputs": _bins(found), "segments": self.segments}
+        return dump_document(_lean(document))
+
+    @classmethod
+    def from_bins(cls, data: bytes | str) -> Self:
+        """A blank baseline, without counts, that codes as the whole one does. With outputs in it, it takes what
+        `accumulate.add_batch` and `profile.Profile` take, for rows without labels. Raises as `from_json`."""
+        document = load_document(data, what="bins.json", schema=BINS_SCHEMA)
+        try:
+            return cls(
+                rows=0,
+                columns=tuple(_column(column) for column in document["columns"]),
+                outputs=_outputs(document["outputs"]) if "outputs" in document else Outputs("none"),
+                performance=Performance(),
+                segments=tuple(document.get("segments", ())),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidDocumentError(
+                f"bins.json lacks or misnames a key ({error!r}). Package the model again."
+            ) from error
+
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
         """Raises InvalidDocumentError or UnknownSchemaError."""
@@ -143,12 +180,22 @@ class Baseline:
 
 
 def _lean(document: Any) -> Any:
-    """The document without its empty parts, which the reader fills in."""
+    """The document without its empty parts and the digests of values that are there, which the reader fills in."""
     if isinstance(document, dict):
-        return {key: _lean(value) for key, value in document.items() if not _empty(value)}
+        told = {"digests"} if document.get("values") else set()
+        return {key: _lean(value) for key, value in document.items() if key not in told and not _empty(value)}
     if isinstance(document, list | tuple):
         return [_lean(value) for value in document]
     return document
+
+
+def _bins(column: dict[str, Any]) -> dict[str, Any]:
+    """A column or the outputs without what coding doesn't take."""
+    kept = [{key: track[key] for key in track if key in _CODING} for track in column["tracks"]]
+    return {**column, "tracks": kept}
+
+
+_CODING = frozenset({"name", *TrackBins._fields})
 
 
 def _empty(value: Any) -> bool:

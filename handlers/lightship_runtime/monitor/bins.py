@@ -1,18 +1,27 @@
 """Bin codes: every value of a row becomes one character, and counts of characters are all that monitoring needs.
 
-Standard library only and cheap for each row, because it runs in the predicting function. A row's code string has one
-character for each track of each column, in the baseline's order.
+Standard library only, cheap to import and cheap for each row, because it runs in the predicting function. A row's code
+string has one character for each track of each column, in the baseline's order.
+
+`bins.json` is what coding takes of a baseline: edges, ranges and digests, and no counts. `read_bins` and
+`coders_of` make the functions that code; `vector.column_codes` gives the same codes for arrays.
 """
 
 import math
 import re
+from binascii import crc32
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any, assert_never
-from zlib import crc32
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
-from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, Track
+from lightship_runtime.documents import load_document
+from lightship_runtime.errors import InvalidDocumentError
+
+if TYPE_CHECKING:
+    from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Track, TrackKind
+
+SCHEMA = 1
+BINS = "bins.json"
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 """Codes of bins and of top values, in order."""
@@ -28,9 +37,58 @@ BELOW, FAR_BELOW, ABOVE, FAR_ABOVE = "b", "f", "a", "z"
 
 FAR_DEVIATIONS = 0.35
 LONGEST_KEY = 32
-_TOKEN = re.compile(r"\w+")
 
 type Coder = Callable[[Any], str]
+
+
+class TrackBins(NamedTuple):
+    """The part of a baseline's track that coding takes. `digests` are those of the top values, in their order."""
+
+    kind: "TrackKind"
+    edges: tuple[float, ...] = ()
+    minimum: float = 0.0
+    maximum: float = 0.0
+    deviation: float = 0.0
+    digests: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    open: bool = False
+
+
+class ColumnBins(NamedTuple):
+    """The part of a column's baseline that coding takes."""
+
+    name: str
+    kind: "ColumnKind"
+    tracks: tuple[TrackBins, ...]
+    tokens: tuple[str, ...] = ()
+
+
+def read_bins(data: bytes | str) -> tuple[ColumnBins, ...]:
+    """The columns of `bins.json`. Raises InvalidDocumentError or UnknownSchemaError."""
+    document = load_document(data, what=BINS, schema=SCHEMA)
+    try:
+        return tuple(_column_bins(column) for column in document["columns"])
+    except (KeyError, TypeError) as error:
+        raise InvalidDocumentError(f"{BINS} lacks or misnames a key ({error!r}). Package the model again.") from error
+
+
+def _column_bins(document: Mapping[str, Any]) -> ColumnBins:
+    tracks = tuple([TrackBins(*map(track.get, TrackBins._fields, _DEFAULTS)) for track in document["tracks"]])
+    return ColumnBins(document["name"], document["kind"], tracks, document.get("tokens", ()))
+
+
+_DEFAULTS = (None, *TrackBins._field_defaults.values())
+
+
+def coders_of(columns: "Sequence[ColumnBins | ColumnBaseline]") -> tuple[Coder, ...]:
+    """The function that codes a value, for each column."""
+    return tuple([column_coder(column) for column in columns])
+
+
+def encode_columns(coders: Sequence[Coder], columns: Sequence[Collection[Any]]) -> list[str]:
+    """The code string of each row, given whole columns in the order of the coders."""
+    coded = [map(coder, values) for coder, values in zip(coders, columns, strict=True)]
+    return ["".join(codes) for codes in zip(*coded, strict=True)]
 
 
 def encode_row(coders: Sequence[tuple[str, Coder]], row: Mapping[str, Any]) -> str:
@@ -38,12 +96,12 @@ def encode_row(coders: Sequence[tuple[str, Coder]], row: Mapping[str, Any]) -> s
     return "".join([coder(row.get(name)) for name, coder in coders])
 
 
-def column_coders(baseline: Baseline) -> tuple[tuple[str, Coder], ...]:
+def column_coders(baseline: "Baseline") -> tuple[tuple[str, Coder], ...]:
     """Each column's name and the function that codes one of its values."""
     return tuple((column.name, column_coder(column)) for column in baseline.columns)
 
 
-def column_coder(column: ColumnBaseline) -> Coder:
+def column_coder(column: "ColumnBins | ColumnBaseline") -> Coder:
     """The function from a value of the column to its code: one character for each of the column's tracks."""
     tracks = column.tracks
     match column.kind:
@@ -57,7 +115,7 @@ def column_coder(column: ColumnBaseline) -> Coder:
             assert_never(column.kind)
 
 
-def track_coder(track: Track) -> Coder:
+def track_coder(track: "TrackBins | Track") -> Coder:
     """The function from a value, as the track sees it, to its one-character code."""
     match track.kind:
         case "numeric":
@@ -77,22 +135,36 @@ def is_missing(value: Any) -> bool:
     return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself, whatever its type
 
 
-def _numeric_coder(track: Track) -> Coder:
+def _numeric_coder(track: "TrackBins | Track") -> Coder:
     edges, minimum, maximum = track.edges, track.minimum, track.maximum
     margin = FAR_DEVIATIONS * track.deviation
 
     def code(value: Any) -> str:
-        if is_missing(value):
+        if value is None:
             return MISSING
-        if not isinstance(value, int | float):
-            return INVALID
+        if type(value) is not float:
+            if is_missing(value):
+                return MISSING
+            if not isinstance(value, int | float):
+                return INVALID
+            value = _as_float(value)
         if minimum <= value <= maximum:
             return DIGITS[bisect_right(edges, value)]
         if value < minimum:
             return INVALID if value == -math.inf else FAR_BELOW if value < minimum - margin else BELOW
-        return INVALID if value == math.inf else FAR_ABOVE if value > maximum + margin else ABOVE
+        if value > maximum:
+            return INVALID if value == math.inf else FAR_ABOVE if value > maximum + margin else ABOVE
+        return MISSING
 
     return code
+
+
+def _as_float(value: float) -> float:
+    """Integers are compared as floats, as arrays hold them; one beyond all floats stays itself, and is far."""
+    try:
+        return float(value)
+    except OverflowError:
+        return value
 
 
 def category_key(value: Any) -> str:
@@ -100,32 +172,34 @@ def category_key(value: Any) -> str:
 
     A long one is cut and told apart by a digest, so that a baseline stays small.
     """
-    if isinstance(value, bool):
+    if type(value) is str:
+        text = value
+    elif isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    text = str(value)
+    else:
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            value = int(value)
+        text = str(value)
     return text if len(text) <= LONGEST_KEY else f"{text[: LONGEST_KEY - 7]}~{digest(text)}"
 
 
 def digest(text: str) -> str:
     """Six hexadecimal characters that tell values apart without keeping them."""
-    return f"{crc32(text.encode(errors='surrogatepass')) & 0xFFFFFF:06x}"
+    return f"{_checksum(text):06x}"
 
 
-def _category_coder(track: Track) -> Coder:
-    codes = {value: DIGITS[index] for index, value in enumerate(track.values)}
-    known = frozenset(track.known)
+def _checksum(text: str) -> int:
+    return crc32(text.encode(errors="surrogatepass")) & 0xFFFFFF
+
+
+def _category_coder(track: "TrackBins | Track") -> Coder:
     further = OTHER if track.open else UNSEEN
+    codes = dict.fromkeys([int(known, 16) for known in track.known], OTHER)
+    # Of two top values with one digest, the commoner keeps it.
+    codes |= {int(top, 16): DIGITS[place] for place, top in reversed([*enumerate(track.digests)])}
 
     def code(value: Any) -> str:
-        if is_missing(value):
-            return MISSING
-        key = category_key(value)
-        found = codes.get(key)
-        if found is not None:
-            return found
-        return OTHER if digest(key) in known else further
+        return MISSING if is_missing(value) else codes.get(_checksum(category_key(value)), further)
 
     return code
 
@@ -149,6 +223,8 @@ def _clock_code(value: Any) -> str:
 
 def epoch_and_hour(value: Any) -> tuple[float, int] | None:
     """Seconds since 1970 (naive times read as UTC) and hour of the day as written; None when it isn't a time."""
+    from datetime import UTC, date, datetime
+
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -162,7 +238,7 @@ def epoch_and_hour(value: Any) -> tuple[float, int] | None:
     return aware.timestamp(), value.hour
 
 
-def _datetime_coder(tracks: Sequence[Track]) -> Coder:
+def _datetime_coder(tracks: "Sequence[TrackBins | Track]") -> Coder:
     position = track_coder(tracks[0])
 
     def code(value: Any) -> str:
@@ -182,10 +258,11 @@ def text_features(text: str, tokens: frozenset[str]) -> tuple[int, float | None]
 
 def words_of(text: str) -> list[str]:
     """The runs of letters, digits and underscores, in lower case."""
-    return _TOKEN.findall(text.lower())
+    # Compiled at the first text, and kept by `re`: a cold start without texts doesn't pay for it.
+    return re.findall(r"\w+", text.lower())
 
 
-def _text_coder(tracks: Sequence[Track], tokens: frozenset[str]) -> Coder:
+def _text_coder(tracks: "Sequence[TrackBins | Track]", tokens: frozenset[str]) -> Coder:
     length, known = (track_coder(track) for track in tracks)
 
     def code(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightship_runtime.monitor.baseline import Calibration, Track
+from lightship_runtime.monitor.baseline import Calibration, ColumnBaseline, Track
 from lightship_runtime.monitor.bins import (
     ABOVE,
     BELOW,
@@ -16,7 +16,9 @@ from lightship_runtime.monitor.bins import (
     FAR_DEVIATIONS,
     INVALID,
     MISSING,
+    Coder,
     category_key,
+    column_coder,
     is_missing,
     track_coder,
 )
@@ -42,7 +44,23 @@ def numeric_codes(track: Track, values: Floats) -> Codes:
 
 def object_codes(track: Track, values: Sequence[Any]) -> Codes:
     """The codes of any values, each as the per-row coder gives it; equal values of one type are coded once."""
-    coder = track_coder(track)
+    return _each_once(track_coder(track), values)
+
+
+def column_codes(column: ColumnBaseline, values: "Sequence[Any] | NDArray[Any]") -> Codes:
+    """The codes (n, tracks) of a column's values as the per-row coder gives them.
+
+    `values` are what a contract accepts: an array of floats (NaN for missing), integers or booleans, or objects with
+    None for missing.
+    """
+    tracks = len(column.tracks)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and column.kind == "numeric":
+        return numeric_codes(column.tracks[0], values.astype(np.float64))[:, None]
+    items: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    return _each_once(column_coder(column), items).reshape(len(items), tracks)
+
+
+def _each_once(coder: Coder, values: Sequence[Any]) -> Codes:
     known: dict[Any, str] = {}
     codes = []
     for value in values:
