@@ -6,6 +6,8 @@
 
 from lightship_cdk.alarm_table import ALARMS, AlarmRow, MetricRef
 from lightship_cdk.alarms import Alarms, Watched
+from lightship_cdk.batch import ScheduledBatch
+from lightship_cdk.batch_settings import BatchSettings
 from lightship_cdk.checks import add_checks, synthesise
 from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import Custody, create_custody
@@ -35,6 +37,7 @@ __all__ = [
     "ALARMS",
     "AlarmRow",
     "Alarms",
+    "BatchSettings",
     "Comparison",
     "ComparisonSettings",
     "Custody",
@@ -56,6 +59,7 @@ __all__ = [
     "RestEndpoint",
     "Rollout",
     "RolloutSettings",
+    "ScheduledBatch",
     "ServiceSettings",
     "Watched",
     "add_checks",

@@ -18,7 +18,7 @@ from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ARCHITECTURES, RUNTIMES
 from lightship_cdk.notifications import Notifications
-from lightship_cdk.releases import PackagedRelease
+from lightship_cdk.releases import PackagedRelease, RefusedReleaseError
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
@@ -46,6 +46,7 @@ class ScheduledBatch(Construct):
         notifications: Notifications,
     ) -> None:
         super().__init__(scope, id)
+        _refuse_without_batch(release)
         self.settings = settings
         self._stack = cdk.Stack.of(self)
         self.log_group = custody.log_group(self, "Logs")
@@ -64,7 +65,7 @@ class ScheduledBatch(Construct):
             state_machine_arn=self.state_machine.ref,
             queue_name=self.dead_letters.queue_name,
             notifications=notifications,
-            expected_every_h=settings.expected_every_h,
+            expected_every_h=settings.watch_h,
             max_reject_share=settings.max_reject_share,
         )
         self.alarms = BatchAlarms(self, "Alarms", watched)
@@ -162,7 +163,6 @@ class ScheduledBatch(Construct):
             ),
             tracing_configuration=sfn.CfnStateMachine.TracingConfigurationProperty(enabled=False),
         )
-        machine.node.add_dependency(role)
         accept(machine, "AwsSolutions-SF2", "A run's steps are in its log and its metrics; traces would cost.")
         return machine
 
@@ -209,6 +209,16 @@ class ScheduledBatch(Construct):
     def _shown(self, bucket: str, prefix: str) -> str:
         """The objects as cdk-nag writes them."""
         return f"arn:<AWS::Partition>:s3:::{bucket}/{prefix}*"
+
+
+def _refuse_without_batch(release: PackagedRelease) -> None:
+    if "batch" in release.manifest.artifacts:
+        return
+    reason = str(release.manifest.notes.get("batch", {}).get("refused", "")) or "It was packaged without one."
+    raise RefusedReleaseError(
+        f"[batch] has a schedule, but the release {release.folder} has no batch.zip. {reason} Package the model with "
+        "an engine whose libraries fit (`lightship check MODEL` lists them), or remove the schedule."
+    )
 
 
 _LOG_DELIVERY = (

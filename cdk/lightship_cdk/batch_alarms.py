@@ -89,7 +89,8 @@ BATCH_ALARMS = (
 
 @dataclass(frozen=True, slots=True)
 class WatchedBatch:
-    """What the alarms look at. `service` names them; `model` and `stage` are the metrics' dimensions."""
+    """What the alarms look at. `service` names them; `model` and `stage` are the metrics' dimensions. Without
+    `expected_every_h` runs are too rare for an alarm to miss one."""
 
     service: str
     model: str
@@ -97,7 +98,7 @@ class WatchedBatch:
     state_machine_arn: str
     queue_name: str
     notifications: Notifications
-    expected_every_h: int
+    expected_every_h: int | None
     max_reject_share: float
 
 
@@ -106,11 +107,12 @@ class BatchAlarms(Construct):
 
     def __init__(self, scope: Construct, id: str, watched: WatchedBatch) -> None:  # noqa: A002 (the CDK's own name)
         super().__init__(scope, id)
-        self.by_id = {row.id: self._alarm(row, watched) for row in BATCH_ALARMS}
+        rows = [row for row in BATCH_ALARMS if row.id != "BatchRunMissing" or watched.expected_every_h]
+        self.by_id = {row.id: self._alarm(row, watched) for row in rows}
 
     def _alarm(self, row: AlarmRow, watched: WatchedBatch) -> cloudwatch.Alarm:
         missing = row.id == "BatchRunMissing"
-        periods = watched.expected_every_h if missing else row.periods
+        periods = watched.expected_every_h or row.periods if missing else row.periods
         threshold = 50 * watched.max_reject_share if row.id == "BatchRejects" else float(cast("float", row.threshold))
         operators = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(

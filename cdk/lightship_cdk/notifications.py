@@ -11,7 +11,8 @@ from constructs import Construct
 from lightship_cdk.alarm_table import Severity
 from lightship_cdk.custody import Custody
 from lightship_cdk.interfaces import principal
-from lightship_cdk.settings import Recipients, SettingsError
+from lightship_cdk.settings import Recipients
+from lightship_cdk.settings_error import SettingsError
 
 
 class Notifications(Construct):

@@ -15,7 +15,8 @@ from lightship_cdk.function import ALIAS, PredictFunction
 from lightship_cdk.interfaces import as_function, as_role
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.runtime_code import HOOK
-from lightship_cdk.settings import RolloutSettings, SettingsError, Shift
+from lightship_cdk.settings import RolloutSettings, Shift
+from lightship_cdk.settings_error import SettingsError
 
 HOOK_TIMEOUT_S = 300
 # CodeDeploy polls at most ten alarms.

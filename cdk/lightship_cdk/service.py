@@ -9,6 +9,7 @@ from constructs import Construct
 
 from lightship_cdk.alarm_table import COMPARISON_ALARMS, DISAGREEMENT_ALARM, ROLLBACK_ALARMS, SERVICE_ALARMS
 from lightship_cdk.alarms import Alarms, Watched, count_failures
+from lightship_cdk.batch import ScheduledBatch
 from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import create_custody
 from lightship_cdk.dashboard import create_dashboard
@@ -61,6 +62,7 @@ class ModelService(Construct):
             self, "Notifications", service=self.name, custody=self.custody, recipients=settings.recipients
         )
         self.comparison = self._compare(settings)
+        self.batch = self._schedule(settings)
         self._watch(settings)
         self._apply_everywhere(settings)
 
@@ -88,6 +90,20 @@ class ModelService(Construct):
             custody=self.custody,
             settings=comparison,
             shadow=shadow,
+        )
+
+    def _schedule(self, settings: ServiceSettings) -> ScheduledBatch | None:
+        if settings.batch is None:
+            return None
+        return ScheduledBatch(
+            self,
+            "Batch",
+            release=self.release,
+            name=self.name,
+            stage=settings.stage_name,
+            settings=settings.batch,
+            custody=self.custody,
+            notifications=self.notifications,
         )
 
     def _shadow(self, folder: str, settings: ServiceSettings) -> PredictFunction:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from lightship_runtime.errors import LightshipError
+from lightship_cdk.batch_settings import BatchSettings
+from lightship_cdk.settings_error import SettingsError
 
 type Auth = Literal["iam", "jwt", "api_key", "none"]
 type Shift = Literal[
@@ -22,10 +23,6 @@ type QuotaPeriod = Literal["DAY", "WEEK", "MONTH"]
 
 
 UNSTAGED = "live"
-
-
-class SettingsError(LightshipError):
-    """Two settings exclude each other, or one lacks another that it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +178,7 @@ class ServiceSettings:
     objectives: Objectives = field(default_factory=Objectives)
     recipients: Recipients = field(default_factory=Recipients)
     custody: CustodySettings = field(default_factory=CustodySettings)
+    batch: BatchSettings | None = None
     network: Network | None = None
     permissions_boundary_arn: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -228,6 +226,7 @@ class ServiceSettings:
             objectives=Objectives(monitoring["availability"], monitoring["latency_ms"]),
             recipients=Recipients(monitoring["notify"], monitoring["notify_tickets"]),
             custody=CustodySettings(endpoint["log_retention_days"], deploy["retain_data"], deploy["kms_key"]),
+            batch=BatchSettings.from_config(config["batch"]),
             network=vpc and Network(vpc["id"], vpc["subnets"], vpc["security_groups"]),
             permissions_boundary_arn=deploy["permissions_boundary"],
             tags=deploy["tags"],

@@ -12,7 +12,8 @@ from lightship_cdk.releases import PackagedRelease
 from lightship_cdk.rest_endpoint import RestEndpoint
 from lightship_cdk.rollout import SHIFTS
 from lightship_cdk.service import ModelService
-from lightship_cdk.settings import ServiceSettings, SettingsError
+from lightship_cdk.settings import ServiceSettings
+from lightship_cdk.settings_error import SettingsError
 
 
 class LightshipStack(cdk.Stack):
@@ -40,14 +41,7 @@ class LightshipStack(cdk.Stack):
         deploy = config["deploy"]
         env = cdk.Environment(account=deploy["account"], region=deploy["region"])
         settings = with_shift(ServiceSettings.from_config(config), app.node.try_get_context("shift"))
-        stack = cls(app, name, release=release, settings=settings, env=env)
-        if config["batch"] is not None:
-            cdk.Annotations.of(stack).add_warning_v2(
-                "lightship:no-schedule",
-                "[batch] makes no schedule yet. "
-                "Add the construct ScheduledBatch to your app, or use lightship batch run.",
-            )
-        return stack
+        return cls(app, name, release=release, settings=settings, env=env)
 
 
 def with_shift(settings: ServiceSettings, name: str | None) -> ServiceSettings:
@@ -74,4 +68,7 @@ def _outputs(service: ModelService) -> dict[str, str]:
     }
     if isinstance(service.endpoint, RestEndpoint):
         outputs["ApiKeyId"] = service.endpoint.key.key_id
+    if service.batch is not None:
+        outputs["BatchStateMachine"] = service.batch.state_machine.ref
+        outputs["BatchSchedule"] = service.batch.schedule.ref
     return outputs

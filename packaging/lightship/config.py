@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from lightship.batch.config import BatchConfig
 from lightship.toml_reader import ConfigError, bounded, check_keys, named, read_table
 from lightship_runtime.contract import Task
 
@@ -135,17 +136,6 @@ class EndpointConfig:
     log_retention_days: Literal[1, 3, 7, 14, 30, 60, 90, 180, 365, 731, 1827, 3653] = 30
     compare: Compare = field(default_factory=Compare)
     hook_latency_ms: float = bounded(1_000.0, 1, 29_000)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchConfig:
-    """`[batch]`: scheduled scoring. `schedule` is an EventBridge expression; `input` and `output` are S3 prefixes."""
-
-    schedule: str | None = None
-    input: str | None = None
-    output: str | None = None
-    format: Literal["csv", "jsonl", "parquet"] = "parquet"
-    concurrency: int = bounded(10, 1, 10_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from cfnlint.api import lint
 from cfnlint.core import get_rules
 
 from lightship_cdk import EndpointSettings, FunctionSettings, Jwt
-from lightship_cdk.settings import SettingsError
+from lightship_cdk.settings_error import SettingsError
 
 MODES = ("iam", "jwt", "api_key", "none")
 PATHS = {"POST /predict", "GET /ping", "GET /contract", "GET /openapi.json", "GET /docs"}

@@ -1,73 +1,61 @@
 """Scheduled scoring as CloudFormation gets it."""
 
-import io
 import json
-import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Match, Template
+from cfnlint.api import lint
+from cfnlint.core import get_rules
 
-from lightship_cdk.batch import ScheduledBatch
+from lightship.config import parse_config
+from lightship_cdk import LightshipStack, ServiceSettings
 from lightship_cdk.batch_alarms import BATCH_ALARMS
 from lightship_cdk.batch_definition import definition
 from lightship_cdk.batch_settings import BatchSettings
-from lightship_cdk.checks import synthesise
-from lightship_cdk.custody import create_custody
-from lightship_cdk.notifications import Notifications
 from lightship_cdk.releases import PackagedRelease, RefusedReleaseError
-from lightship_cdk.settings import CustodySettings, Recipients, SettingsError
-from lightship_runtime.manifest import Artifact, Engines, Release, Target, file_digest
+from lightship_cdk.settings_error import SettingsError
+from lightship_runtime.manifest import MANIFEST, Release
 
-SETTINGS = BatchSettings(
-    schedule="cron(0 3 * * ? *)",
-    input="s3://flights-data/in/",
-    output="s3://flights-data/scored/",
-    key=("id",),
-    timezone="Europe/Berlin",
-    flexible_minutes=15,
-    concurrency=40,
-    expected_every_h=30,
-    max_reject_share=0.04,
-)
-
-
-def write_release(folder: Path, *, batch: bool) -> PackagedRelease:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), "def handler(event, context): ...")
-    (folder / "batch.zip").write_bytes(buffer.getvalue())
-    digest = file_digest(folder / "batch.zip")
-    artifacts = {"batch": Artifact("batch.zip", "app.handler", digest, 1, 1)} if batch else {}
-    manifest = Release(
-        "flights", "0123456789abcdef", "0.1.0", Target("3.13", "arm64", "2_34"), Engines("pure", "array"), artifacts,
-        {"batch.zip": digest}, None,
-    )  # fmt: skip
-    return PackagedRelease(folder, manifest)
-
-
-def make_stack(app: cdk.App, release: PackagedRelease, settings: BatchSettings = SETTINGS) -> cdk.Stack:
-    stack = cdk.Stack(app, "flights-prod")
-    custody = create_custody(stack, CustodySettings())
-    told = Notifications(
-        stack, "Notifications", service="flights-prod", custody=custody, recipients=Recipients(("a@example.com",))
-    )
-    ScheduledBatch(
-        stack, "Batch", release=release, name="flights-prod", stage="prod", settings=settings, custody=custody,
-        notifications=told,
-    )  # fmt: skip
-    return stack
+BATCH = {
+    "schedule": "cron(0 3 * * ? *)",
+    "input": "s3://flights-data/in/",
+    "output": "s3://flights-data/scored/",
+    "key": ["id"],
+    "timezone": "Europe/Berlin",
+    "flexible_minutes": 15,
+    "max_reject_share": 0.04,
+}
+PROD = {"concurrency": 40, "expected_every_h": 30, "memory": 3008, "timeout": 600}
+CONFIG = parse_config({"batch": BATCH, "stages": {"prod": {"batch": PROD}}}, folder=Path(), stage="prod")
+SETTINGS = ServiceSettings.from_config(asdict(CONFIG))
+BATCHES = cast("BatchSettings", SETTINGS.batch)
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Synthesised under the rules of cdk-nag, which fail it for a finding that nobody accepted."""
-    app = cdk.App(outdir=str(tmp_path_factory.mktemp("out")))
-    stack = make_stack(app, write_release(tmp_path_factory.mktemp("release"), batch=True))
-    synthesise(app)
-    return Template.from_stack(stack)
+def synthesised(synthesise: Callable[..., Any], make_release: Callable[..., Path], tmp_path_factory: Any) -> Any:
+    """The stack of lightship.toml's stage prod, under the rules of cdk-nag, which fail it for a finding that nobody
+    accepted."""
+    folder = make_release(tmp_path_factory.mktemp("release"))
+    release = Release.read(folder)
+    (folder / "batch.zip").write_bytes((folder / "realtime.zip").read_bytes())
+    batch = replace(release.artifacts["realtime"], file="batch.zip")
+    sealed = replace(
+        release,
+        artifacts={**release.artifacts, "batch": batch},
+        files={**release.files, "batch.zip": release.files["realtime.zip"]},
+    )
+    (folder / MANIFEST).write_bytes(sealed.to_json())
+    return synthesise(SETTINGS, release=folder)
+
+
+@pytest.fixture(scope="module")
+def template(synthesised: Any) -> Template:
+    return Template.from_json(synthesised.template)
 
 
 def statements(template: Template, service: str) -> list[dict[str, Any]]:
@@ -113,17 +101,18 @@ def test_the_function_deletes_nothing_and_stays_below_its_prefixes(template: Tem
 
 def test_alarms_follow_the_table(template: Template) -> None:
     found = template.find_resources("AWS::CloudWatch::Alarm")
-    by_name = {each["Properties"]["AlarmName"]: each["Properties"] for each in found.values()}
-    assert set(by_name) == {f"flights-prod-{row.title}" for row in BATCH_ALARMS}
-    missing = by_name["flights-prod-batch-run-missing"]
+    every = [each["Properties"] for each in found.values() if isinstance(each["Properties"]["AlarmName"], str)]
+    by_name = {each["AlarmName"]: each for each in every if each["AlarmName"].startswith("flights-batch-")}
+    assert set(by_name) == {f"flights-{row.title}" for row in BATCH_ALARMS}
+    missing = by_name["flights-batch-run-missing"]
     assert (missing["EvaluationPeriods"], missing["TreatMissingData"]) == (30, "breaching")
-    assert by_name["flights-prod-batch-rejects"]["Threshold"] == 2.0
+    assert by_name["flights-batch-rejects"]["Threshold"] == 2.0
     assert all(each["AlarmActions"] for each in by_name.values())
     assert all(len(each["AlarmDescription"]) < 1024 for each in by_name.values())
 
 
 def test_states_carry_names_and_never_lists() -> None:
-    states = definition("arn:aws:lambda:eu-west-1:1:function:f", SETTINGS)["States"]
+    states = definition("arn:aws:lambda:eu-west-1:1:function:f", BATCHES)["States"]
     for name in ("ScanRanges", "ScoreItems"):
         state = states[name]
         assert state["ResultPath"] is None
@@ -135,7 +124,7 @@ def test_states_carry_names_and_never_lists() -> None:
 
 
 def test_final_errors_are_not_retried() -> None:
-    for state in definition("f", SETTINGS)["States"].values():
+    for state in definition("f", BATCHES)["States"].values():
         for retry in (
             state.get("Retry"),
             state.get("ItemProcessor", {}).get("States", {}).get("Call", {}).get("Retry"),
@@ -159,11 +148,40 @@ def test_final_errors_are_not_retried() -> None:
     ],
 )
 def test_settings_that_cannot_work(change: dict[str, Any], message: str) -> None:
-    values = {name: getattr(SETTINGS, name) for name in SETTINGS.__slots__}
+    values = {name: getattr(BATCHES, name) for name in BATCHES.__slots__}
     with pytest.raises(SettingsError, match=message):
         BatchSettings(**{**values, **change})
 
 
-def test_a_release_without_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedReleaseError, match="no 'batch' artifact"):
-        make_stack(cdk.App(), write_release(tmp_path, batch=False))
+def test_a_release_without_batch_says_why_and_what_to_do(release_folder: Path, tmp_path: Path) -> None:
+    refused = replace(Release.read(release_folder), notes={"batch": {"refused": "It unpacks to 291 MB."}})
+    release = PackagedRelease(release_folder, refused)
+    with pytest.raises(RefusedReleaseError, match=r"no batch.zip. It unpacks to 291 MB. Package the model with"):
+        LightshipStack(cdk.App(outdir=str(tmp_path)), "flights", release=release, settings=SETTINGS)
+
+
+def test_outputs_lead_to_the_runs_and_the_function_is_as_configured(synthesised: Any) -> None:
+    machines = synthesised.of_type("AWS::StepFunctions::StateMachine")
+    assert [{"Ref": name} for name in machines] == [synthesised.template["Outputs"]["BatchStateMachine"]["Value"]]
+    functions = synthesised.of_type("AWS::Lambda::Function")
+    (batch,) = [each["Properties"] for name, each in functions.items() if "Batch" in name]
+    assert (batch["MemorySize"], batch["Timeout"]) == (3008, 600)
+    assert batch["Environment"]["Variables"]["LIGHTSHIP_STAGE"] == "prod"
+
+
+def test_cfn_lint_finds_nothing_in_the_batch(synthesised: Any) -> None:
+    assert lint(json.dumps(synthesised.template), get_rules([], [], ["W", "E"]), ["eu-central-1"]) == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours"),
+    [
+        ("rate(15 minutes)", 3),
+        ("rate(1 day)", 26),
+        ("rate(7 days)", None),
+        ("cron(0 3 ? * * *)", 26),
+        ("cron(0 3 ? * MON *)", None),
+    ],
+)
+def test_an_alarm_expects_runs_as_often_as_the_schedule(schedule: str, hours: int | None) -> None:
+    assert replace(BATCHES, schedule=schedule, expected_every_h=None).watch_h == hours

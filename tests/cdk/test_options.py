@@ -23,7 +23,7 @@ from lightship_cdk import (
     RolloutSettings,
     ServiceSettings,
 )
-from lightship_cdk.settings import SettingsError
+from lightship_cdk.settings_error import SettingsError
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0c5bd3a7-1111-2222-3333-444455556666"
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"

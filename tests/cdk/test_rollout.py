@@ -10,7 +10,8 @@ import pytest
 from lightship_cdk.alarm_table import ALARMS, DISAGREEMENT_ALARM, ROLLBACK_ALARMS
 from lightship_cdk.rollout import MAX_ALARMS
 from lightship_cdk.runtime_code import COMPARE, HOOK, RuntimeCode
-from lightship_cdk.settings import ServiceSettings, SettingsError
+from lightship_cdk.settings import ServiceSettings
+from lightship_cdk.settings_error import SettingsError
 from lightship_cdk.stack import with_shift
 
 

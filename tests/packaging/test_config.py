@@ -45,6 +45,7 @@ input = "s3://bucket/in/"
 output = "s3://bucket/out/"
 format = "csv"
 concurrency = 4
+key = ["id"]
 
 [monitoring]
 availability = 0.995
@@ -84,7 +85,7 @@ def test_every_key_is_read(project: Path) -> None:
     assert config.endpoint.throttle.rate == 20.0
     assert config.endpoint.memory == 2048
     assert config.endpoint.jwt == Jwt("https://issuer.example.com", ("predictors",))
-    assert config.batch == BatchConfig("rate(1 day)", "s3://bucket/in/", "s3://bucket/out/", "csv", 4)
+    assert config.batch == BatchConfig("rate(1 day)", "s3://bucket/in/", "s3://bucket/out/", "csv", 4, key=("id",))
     assert config.monitoring.notify == ("oncall@example.com",)
     assert config.deploy.tags == {"team": "planes"}
     assert config.stages == ("dev", "prod")
@@ -117,6 +118,29 @@ def test_every_object_is_frozen() -> None:
                 setattr(entry, fields(entry)[0].name, None)
 
 
+def batch(**keys: Any) -> dict[str, Any]:
+    whole = {"schedule": "rate(1 day)", "input": "s3://bucket/in/", "output": "s3://bucket/out/", "key": ["id"]}
+    return {"batch": {key: value for key, value in {**whole, **keys}.items() if value is not None}}
+
+
+BATCHES_REFUSED = [
+    (batch(key=None), 'has a schedule, but no key. Write key = ["id"]'),
+    (batch(output=None), "has a schedule, but no output"),
+    (batch(input="bucket/in/"), "batch.input in lightship.toml is 'bucket/in/'; use s3://bucket/prefix/"),
+    (batch(output="s3://bucket/out"), "batch.output in lightship.toml is 's3://bucket/out'"),
+    (batch(output="s3://bucket/in/scored/"), "batch.input s3://bucket/in/ and batch.output"),
+    (batch(schedule="daily"), "batch.schedule in lightship.toml is 'daily'; write rate(1 day)"),
+    (batch(schedule="cron(0 3 * * *)"), "batch.schedule in lightship.toml is 'cron(0 3 * * *)'"),
+    (batch(schedule="cron(0 3 * * * *)"), "exactly one is ?"),
+    (batch(timezone="Berlin"), "batch.timezone in lightship.toml is 'Berlin'"),
+    (batch(encoding="runes"), "batch.encoding in lightship.toml is 'runes'; use one of Python's names"),
+    (batch(delimiter=";;"), "batch.delimiter in lightship.toml is ';;'"),
+    (batch(key=["id", "id"]), "batch.key in lightship.toml has 'id' twice"),
+    (batch(flexible_minutes=2000), "batch.flexible_minutes in lightship.toml is 2000"),
+    (batch(expected_every_h=200), "batch.expected_every_h in lightship.toml is 200; it lies in 1 to 168"),
+]
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -127,6 +151,7 @@ def test_every_object_is_frozen() -> None:
         ({"endpoint": {"auth": "imt"}}, "one of iam, jwt, api_key, none. Did you mean 'iam'?"),
         ({"endpoint": {"memory": 64}}, "endpoint.memory in lightship.toml is 64; it lies in 128 to 10240"),
         ({"endpoint": {"memory": True}}, "endpoint.memory in lightship.toml is True; write a whole number"),
+        *BATCHES_REFUSED,
         ({"endpoint": {"timeout": "10"}}, "is '10'; write a whole number"),
         ({"endpoint": {"snapstart": 1}}, "write true or false"),
         ({"endpoint": {"log_retention_days": 31}}, "log_retention_days in lightship.toml is 31; it is one of 1, 3"),
