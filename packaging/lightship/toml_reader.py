@@ -20,7 +20,7 @@ def bounded(default: Any, low: float, high: float) -> Any:
     return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
 
-def named(default: str, pattern: str, rule: str) -> Any:
+def named(default: str | None, pattern: str, rule: str) -> Any:
     """A string field that wholly matches a pattern; `rule` says which, for the error."""
     return dataclasses.field(default=default, metadata={"pattern": pattern, "rule": rule})
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lightship.config import BatchConfig, Config, Jwt, Settings, load_config, parse_config
+from lightship.batch.config import BatchConfig
+from lightship.config import Config, Jwt, Settings, load_config, parse_config
 from lightship.toml_reader import ConfigError
 
 FOLDER = Path("project")
