@@ -1,7 +1,10 @@
 """The emulated AWS, spoken to by boto3 as any client would: stacks, deployed functions, gates, refusals."""
 
+import base64
+import gzip
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -338,6 +341,64 @@ def test_what_a_function_prints_becomes_logs_and_metrics(clients: Clients) -> No
     assert '"Rows": 3' in messages[1]
     (metric,) = clients("cloudwatch").list_metrics(Namespace="Test")["Metrics"]
     assert metric["Dimensions"] == [{"Name": "Service", "Value": "s"}]
+
+
+def test_lines_of_a_subscription_reach_their_bucket(clients: Clients) -> None:
+    """What a deployed function prints, by way of a subscription and the stream's processors; other lines don't."""
+    parameter = {"ParameterName": "CompressionFormat", "ParameterValue": "GZIP"}
+    extraction = {"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}
+    processors = [
+        {"Type": "Decompression", "Parameters": [parameter]},
+        {"Type": "CloudWatchLogProcessing", "Parameters": [extraction]},
+        {"Type": "AppendDelimiterToRecord"},
+    ]
+    destination = {
+        "BucketARN": {"Fn::GetAtt": ["Bucket", "Arn"]},
+        "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Prefix": "telemetry/!{timestamp:yyyy/MM/dd/HH}/",
+        "ErrorOutputPrefix": "errors/!{firehose:error-output-type}/",
+        "CompressionFormat": "GZIP",
+        "ProcessingConfiguration": {"Enabled": True, "Processors": processors},
+    }
+    subscription = {
+        "LogGroupName": {"Ref": "Logs"},
+        "FilterPattern": '{ $.Service = "*" }',
+        "DestinationArn": {"Fn::GetAtt": ["Stream", "Arn"]},
+        "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+    }
+    stream = {"DeliveryStreamType": "DirectPut", "ExtendedS3DestinationConfiguration": destination}
+    template = {
+        "Resources": {
+            "Role": ROLE,
+            "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "subscribed"}},
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "telemetry"}},
+            "Stream": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": stream},
+            "Subscription": {"Type": "AWS::Logs::SubscriptionFilter", "Properties": subscription},
+            "F": function(clients, 8, FunctionName="measured", LoggingConfig={"LogGroup": {"Ref": "Logs"}}),
+        }
+    }
+    assert deploy(clients, "subscribing", template)["StackStatus"] == "CREATE_COMPLETE"
+    clients("lambda").invoke(FunctionName="measured", Payload=b"{}")
+    name = clients("firehose").list_delivery_streams()["DeliveryStreamNames"][0]
+    clients("firehose").put_record(DeliveryStreamName=name, Record={"Data": b"no gzip"})
+    s3 = clients("s3")
+    arrived, failed = sorted(entry["Key"] for entry in s3.list_objects_v2(Bucket="telemetry")["Contents"])[::-1]
+    assert re.fullmatch(r"telemetry/\d{4}/\d\d/\d\d/\d\d/.+\.gz", arrived)
+    text = gzip.decompress(s3.get_object(Bucket="telemetry", Key=arrived)["Body"].read()).decode()
+    (line,) = filter(None, text.split("\n"))
+    assert json.loads(line)["Rows"] == 3
+    assert failed.startswith("errors/decompression-failed/")
+    broken = s3.get_object(Bucket="telemetry", Key=failed)["Body"].read()
+    assert json.loads(broken)["rawData"] == base64.b64encode(b"no gzip").decode()
+
+
+def test_a_subscription_that_can_not_be_applied_fails_the_deployment(clients: Clients) -> None:
+    clients("logs").create_log_group(logGroupName="lines")
+    subscription = {"LogGroupName": "lines", "FilterPattern": "ERROR", "DestinationArn": "arn:aws:firehose:::x"}
+    resources = {"X": {"Type": "AWS::Logs::SubscriptionFilter", "Properties": subscription}}
+    stack = deploy(clients, "unsubscribed", {"Resources": resources})
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert "filter pattern 'ERROR'" in stack["StackStatusReason"]
 
 
 @pytest.mark.parametrize("fail", [False, True])

@@ -5,12 +5,16 @@ Every seam is named with what moto does by itself. Nothing outside of this modul
 
 import json
 import os
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
 from lightship.rehearsal.emulator.clients import Clients
+from lightship.rehearsal.emulator.deliveries import delivered
+from lightship.rehearsal.emulator.filter_patterns import matches
 from lightship.rehearsal.emulator.functions import Deployed, Functions
 from lightship_runtime.errors import LightshipError
 
@@ -44,6 +48,8 @@ def install(aws: Clients, functions: Functions) -> Callable[[str], bool]:
     _bucket_policies()
     _composite_alarms()
     _state_machines(aws)
+    _subscriptions()
+    _deliveries(aws)
     return _issued_keys(aws.account)
 
 
@@ -152,6 +158,46 @@ def _state_machines(aws: Clients) -> None:
 
     _replace(boto_client, "boto3", SimpleNamespace(client=client))
     item_batcher.install()
+
+
+def _subscriptions() -> None:
+    """moto sends every line to a subscription, whatever its pattern, and can't change one of two.
+
+    Lambda ends each line with a newline, which is part of what a subscription is sent.
+    """
+    from moto.logs.models import LogGroup, LogStream
+
+    send, put = LogStream._send_log_events, LogGroup.put_subscription_filter
+
+    def matching(self: Any, service: str, destination_arn: str, filter_name: str, log_events: list[Any]) -> None:
+        pattern = self.log_group.subscription_filters[filter_name].filter_pattern
+        lines = [
+            {**event, "message": f"{event['message']}\n"} for event in log_events if matches(pattern, event["message"])
+        ]
+        if lines:
+            send(self, service, destination_arn, filter_name, lines)
+
+    def change(self: Any, filter_name: str, filter_pattern: str, destination_arn: str, role_arn: str) -> None:
+        if known := self.subscription_filters.get(filter_name):
+            known.update(filter_pattern, destination_arn, role_arn)
+        else:
+            put(self, filter_name, filter_pattern, destination_arn, role_arn)
+
+    _replace(LogStream, "_send_log_events", matching)
+    _replace(LogGroup, "put_subscription_filter", change)
+
+
+def _deliveries(aws: Clients) -> None:
+    """moto writes records to S3 as they came, whatever the stream's processors and prefixes."""
+    from moto.firehose.models import FirehoseBackend
+
+    def deliver(_self: Any, stream: str, _version: str, destination: Any, records: list[Any]) -> list[dict[str, str]]:
+        bucket = destination["BucketARN"].rpartition(":")[2]
+        for made in delivered(stream, destination, [record["Data"] for record in records], datetime.now(UTC)):
+            aws("s3").put_object(Bucket=bucket, Key=made.key, Body=made.body)
+        return [{"RecordId": str(uuid.uuid4())} for _ in records]
+
+    _replace(FirehoseBackend, "put_s3_records", deliver)
 
 
 def _issued_keys(account: str) -> Callable[[str], bool]:

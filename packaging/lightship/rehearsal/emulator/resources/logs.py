@@ -1,5 +1,6 @@
-"""CloudWatch Logs: groups, metric filters, subscriptions, saved queries."""
+"""CloudWatch Logs: groups, streams, metric filters, subscriptions, saved queries."""
 
+from lightship.rehearsal.emulator.filter_patterns import compile_pattern
 from lightship.rehearsal.emulator.resources.base import (
     ApiResource,
     Context,
@@ -62,10 +63,31 @@ class MetricFilter(Resource):
         gone_already(context.aws("logs").delete_metric_filter, logGroupName=group, filterName=made.id)
 
 
+class SubscriptionFilter(ApiResource):
+    """Sends the lines that its pattern matches; a pattern that can't be applied here fails the deployment."""
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        compile_pattern(properties["FilterPattern"])
+        return super().create(context, properties)
+
+    def update(self, context: Context, made: Made, properties: Properties, before: Properties) -> Made:
+        compile_pattern(properties["FilterPattern"])
+        return super().update(context, made, properties, before)
+
+
 TYPES = (
     LogGroup(),
     MetricFilter(),
     ApiResource(
+        type="AWS::Logs::LogStream",
+        service="logs",
+        make="CreateLogStream",
+        remove="DeleteLogStream",
+        id="in.LogStreamName",
+        key={"logGroupName": "LogGroupName", "logStreamName": "$id"},
+        name="LogStreamName",
+    ),
+    SubscriptionFilter(
         type="AWS::Logs::SubscriptionFilter",
         service="logs",
         make="PutSubscriptionFilter",
