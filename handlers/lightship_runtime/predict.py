@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from lightship_runtime.capture import Recorder
 from lightship_runtime.contract import Contract
 from lightship_runtime.engine import Engine, Outputs, RefusedRowsError
 from lightship_runtime.identifiers import prediction_ids
 from lightship_runtime.problems import MEDIA_TYPE, Fault, Problem
 from lightship_runtime.strict_json import JsonError, parse_json
 from lightship_runtime.telemetry import Source, request_lines
-from lightship_runtime.validation import Validator
+from lightship_runtime.validation import Columns, Validator
 
 # Lambda takes and gives 6 MB a synchronous call; an event carries the body escaped or in base64, a third larger.
 MAX_REQUEST = 4_000_000
@@ -45,40 +46,62 @@ type Sampler = Callable[[str, Sequence[Any], dict[str, Any]], str | None]
 class Predictor:
     """A model ready to answer. Made once at a function's start.
 
-    `sampler` gives, for the first id, the instances and the answer of a request, the line that has it compared on
-    another version, or None.
+    `recorder` writes what each prediction leaves for the monitor (bare records by default). `sampler` gives, for the
+    first id, the instances and the answer of a request, the line that has it compared on another version, or None.
     """
 
     def __init__(
-        self, contract: Contract, engine: Engine, *, name: str, source: Source, sampler: Sampler | None = None
+        self,
+        contract: Contract,
+        engine: Engine,
+        *,
+        name: str,
+        source: Source,
+        recorder: Recorder | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self._contract = contract
         self._engine = engine
         self._validator = Validator(contract)
         self.model = {"name": name, "version": source.version}
         self._source = source
+        self._recorder = recorder or Recorder(contract)
         self._sampler = sampler
         self._keys = tuple(class_key(label) for label in contract.output.classes)
+        self._cold = True
 
     def answer(self, body: bytes, content_type: str | None) -> Reply:
         """The reply to one request. Prints its telemetry; never raises for what a caller sent."""
         started = time.perf_counter()
         now_ms = time.time_ns() // 1_000_000
-        records: list[dict[str, Any]] = []
+        answered: _Answered | None = None
+        rows = rejected = 0
         try:
-            reply, records = self._answer(body, content_type, now_ms)
+            request = _parse(body, content_type)
+            rows = len(request["instances"]) if isinstance(request["instances"], list) else 0
+            answered = self._answer(request, rows, now_ms)
+            reply = answered.reply
         except Problem as problem:
             reply = Reply.problem(problem)
+            rejected = _rejected(problem, rows)
         except RefusedRowsError as error:
             faults = tuple(Fault(row, None, None, "a row that the model takes") for row in error.rows)
             reply = Reply.problem(Problem(422, str(error), faults[: Problem.FAULTS]))
+            rejected = len(error.rows)
         except Exception:  # noqa: BLE001 - whatever the model does, the caller gets a problem document and no insides
             traceback.print_exc(file=sys.stderr)
             reply = Reply.problem(Problem(500, "The model failed on this request."))
-        latency_ms = (time.perf_counter() - started) * 1000
         lines = request_lines(
-            self._source, now_ms=now_ms, status=reply.status, latency_ms=latency_ms, predictions=records
+            self._source,
+            now_ms=now_ms,
+            status=reply.status,
+            latency_ms=(time.perf_counter() - started) * 1000,
+            predictions=rows if answered else 0,
+            rejected=rejected,
+            cold=self._cold,
+            records=self._records(answered) if answered else (),
         )
+        self._cold = False
         print("\n".join(lines), flush=True)  # noqa: T201 - stdout is how telemetry leaves a function
         return reply
 
@@ -86,21 +109,25 @@ class Predictor:
         """Predictions without ids and telemetry, for the proof and the hook. Raises Problem."""
         return self._document(self._engine.predict(self._validator.columns(instances)))
 
-    def _answer(self, body: bytes, content_type: str | None, now_ms: int) -> tuple[Reply, list[dict[str, Any]]]:
-        request = _parse(body, content_type)
+    def _answer(self, request: dict[str, Any], rows: int, now_ms: int) -> "_Answered":
         instances = request["instances"]
-        callers = _caller_ids(request, len(instances) if isinstance(instances, list) else 0)
-        document = self._document(self._engine.predict(self._validator.columns(instances)))
-        ids = prediction_ids(len(document["predictions"]), now_ms)
+        callers = _caller_ids(request, rows)
+        columns = self._validator.columns(instances)
+        document = self._document(self._engine.predict(columns))
+        ids = prediction_ids(rows, now_ms)
         reply = Reply.json({**document, "ids": ids, "model": self.model})
         if len(reply.body) > MAX_RESPONSE:
             raise Problem(413, f"The answer would have {len(reply.body)} bytes, over {MAX_RESPONSE}. Send fewer rows.")
-        records = [{"id": each, "prediction": value} for each, value in zip(ids, document["predictions"], strict=True)]
-        for record, caller in zip(records, callers, strict=False):
-            record["caller_id"] = caller
         if self._sampler and (line := self._sampler(ids[0], instances, document)):
             print(line)  # noqa: T201 - it leaves with the log, as telemetry does
-        return reply, records
+        return _Answered(reply, ids, callers, columns, document)
+
+    def _records(self, answered: "_Answered") -> list[str]:
+        try:
+            return self._recorder.records(answered.ids, answered.callers, answered.columns, answered.document)
+        except Exception:  # noqa: BLE001 - an answer that was made isn't lost for its telemetry
+            traceback.print_exc(file=sys.stderr)
+            return []
 
     def _document(self, outputs: Outputs) -> dict[str, Any]:
         predictions = as_list(outputs.predictions)
@@ -112,6 +139,24 @@ class Predictor:
             rows = finite(as_list(outputs.probabilities))
             document["probabilities"] = [dict(zip(self._keys, row, strict=True)) for row in rows]
         return document
+
+
+class _Answered(NamedTuple):
+    """A request that was answered, and what its telemetry takes."""
+
+    reply: Reply
+    ids: Sequence[str]
+    callers: Sequence[str]
+    columns: Columns
+    document: dict[str, Any]
+
+
+def _rejected(problem: Problem, rows: int) -> int:
+    """How many rows of a refused request were at fault: those named, all where naming stopped early, at least one."""
+    if problem.status not in (400, 422):
+        return 0
+    named = {fault.row for fault in problem.faults if fault.row is not None}
+    return max(1, rows if len(problem.faults) >= Problem.FAULTS else len(named))
 
 
 def _parse(body: bytes, content_type: str | None) -> dict[str, Any]:

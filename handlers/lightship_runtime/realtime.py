@@ -8,12 +8,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from os import PathLike
-from os.path import dirname, join, realpath
+from os.path import dirname, exists, join, realpath
 from typing import Any
 
+from lightship_runtime.capture import Capture, Recorder
 from lightship_runtime.contract import Contract
 from lightship_runtime.events import Request, read_event, response
 from lightship_runtime.loader import CONTRACT, open_engine, read, read_model_document
+from lightship_runtime.monitor.bins import BINS, read_bins
 from lightship_runtime.predict import Predictor, Reply, Sampler
 from lightship_runtime.problems import Problem
 from lightship_runtime.telemetry import Source
@@ -32,7 +34,10 @@ def open_predictor(folder: str | PathLike[str], environment: Mapping[str, str]) 
     contract = Contract.from_json(read(folder, CONTRACT))
     engine = open_engine(folder, contract, document["engine"], document)
     source = Source(document["name"], environment.get("LIGHTSHIP_STAGE", "local"), document["version"])
-    return Predictor(contract, engine, name=document["name"], source=source, sampler=_sampler(environment))
+    bins = read_bins(read(folder, BINS)) if exists(join(folder, BINS)) else None
+    recorder = Recorder(contract, bins, Capture.from_environment(environment))
+    sampler = _sampler(environment)
+    return Predictor(contract, engine, name=document["name"], source=source, recorder=recorder, sampler=sampler)
 
 
 def _sampler(environment: Mapping[str, str]) -> Sampler | None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 NAMESPACE = "Lightship"
 # Subscriptions and Firehose cut long records; a line stays under this many bytes or is split.
 MAX_LINE = 200_000
+_HEAD = 2_000
 
 _UNITS = {"Latency": "Milliseconds"}
 
@@ -24,16 +25,30 @@ class Source(NamedTuple):
 
 
 def request_lines(
-    source: Source, *, now_ms: int, status: int, latency_ms: float, predictions: Sequence[dict[str, Any]]
+    source: Source,
+    *,
+    now_ms: int,
+    status: int,
+    latency_ms: float,
+    predictions: int = 0,
+    rejected: int = 0,
+    cold: bool = False,
+    records: Sequence[str] = (),
 ) -> list[str]:
-    """The lines of one request: the metrics once, the predictions split over as many lines as they need."""
+    """The lines of one request: the metrics once, the records split over as many lines as they need.
+
+    `predictions` and `rejected` count rows; `cold` says that it is the process's first request; `records` are JSON
+    texts in ASCII (see `capture.Recorder`).
+    """
     metrics = {
         "Requests": 1,
-        "Predictions": len(predictions),
+        "Predictions": predictions,
         "Refused": int(400 <= status < 500),
         "Failed": int(status >= 500),
         "Latency": round(latency_ms, 3),
     }
+    if cold:
+        metrics["ColdStarts"] = 1
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [["Service", "Stage"]],
@@ -47,23 +62,25 @@ def request_lines(
         "status": status,
         **metrics,
     }
-    first, *rest = _chunks(predictions)
-    tail = {"Service": source.service, "Stage": source.stage, "version": source.version, "time": now_ms}
-    return [_line({**head, "predictions": first}), *(_line({**tail, "predictions": chunk}) for chunk in rest)]
+    if rejected:
+        head["rejected"] = rejected
+    first, *rest = _chunks(records)
+    tail = {"Service": source.service, "Stage": source.stage, "version": source.version, "time": now_ms / 1000}
+    return [_line(head, first), *(_line(tail, chunk) for chunk in rest)]
 
 
-def _chunks(predictions: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    chunks: list[list[dict[str, Any]]] = [[]]
-    room = MAX_LINE - 2_000
-    for prediction in predictions:
-        size = len(_line(prediction).encode()) + 1
+def _chunks(records: Sequence[str]) -> list[list[str]]:
+    chunks: list[list[str]] = [[]]
+    room = MAX_LINE - _HEAD
+    for record in records:
+        size = len(record) + 1
         if size > room and chunks[-1]:
             chunks.append([])
-            room = MAX_LINE - 2_000
-        chunks[-1].append(prediction)
+            room = MAX_LINE - _HEAD
+        chunks[-1].append(record)
         room -= size
     return chunks
 
 
-def _line(document: dict[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
+def _line(head: dict[str, Any], records: Sequence[str]) -> str:
+    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"predictions":[{",".join(records)}]}}'

@@ -34,14 +34,15 @@ _ENGINE_FILES: Mapping[str, Sequence[str]] = {
     "native": ("engines/native.py", "engines/estimator.py", "engines/inputs.py", "engines/boosters.py"),
 }
 _REALTIME_FILES = (
-    "__init__.py", "api.py", "contract.py", "documents.py", "engine.py", "engines/__init__.py", "errors.py",
-    "events.py", "identifiers.py", "loader.py", "openapi.py", "predict.py", "problems.py", "realtime.py",
-    "sampling.py", "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
+    "__init__.py", "api.py", "around.py", "capture.py", "contract.py", "documents.py", "engine.py",
+    "engines/__init__.py", "errors.py", "events.py", "identifiers.py", "loader.py", "monitor/__init__.py",
+    "monitor/bins.py", "monitor/records.py", "openapi.py", "predict.py", "problems.py", "realtime.py", "sampling.py",
+    "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
 )  # fmt: skip
 _BATCH_FILES = (
-    "__init__.py", "batch/", "contract.py", "documents.py", "engine.py", "engines/__init__.py", "errors.py",
-    "identifiers.py", "loader.py", "predict.py", "problems.py", "sampling.py", "strict_json.py", "telemetry.py",
-    "thresholds.py", "validation.py",
+    "__init__.py", "around.py", "batch/", "capture.py", "contract.py", "documents.py", "engine.py",
+    "engines/__init__.py", "errors.py", "identifiers.py", "loader.py", "monitor/", "predict.py", "problems.py",
+    "sampling.py", "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
 )  # fmt: skip
 _USES: Mapping[str, Sequence[str]] = {"realtime": _REALTIME_FILES, "batch": _BATCH_FILES}
 

@@ -108,7 +108,7 @@ def test_bins_alone_give_the_same_codes(baseline: Baseline, training: pd.DataFra
     sample = training.sample(300, random_state=1)
     sample = pd.concat([sample, sample.head(50).assign(normal=-1e9, carrier="Żółw", count=2**63 - 1, remark="wö rt")])
     columns = [plain_values(sample[column.name]) for column in baseline.columns]
-    alone = encode_columns(coders_of(read_bins(baseline.to_bins())), columns)
+    alone = encode_columns(coders_of(read_bins(baseline.to_bins()).columns), columns)
     assert alone == encode_columns(coders_of(baseline.columns), columns)
     blank = Baseline.from_bins(baseline.to_bins(outputs=True))
     arrays = [vector.column_codes(each, values) for each, values in zip(blank.columns, columns, strict=True)]

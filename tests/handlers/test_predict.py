@@ -120,7 +120,7 @@ def test_a_request_leaves_one_telemetry_line_of_emf(predictor: Predictor, capsys
     assert directive["Dimensions"] == [["Service", "Stage"]]
     assert {metric["Name"] for metric in directive["Metrics"]} <= set(document)
     assert document["version"] == "v1"
-    assert [each["caller_id"] for each in document["predictions"]] == ["a", "b"]
+    assert [each["u"] for each in document["predictions"]] == ["a", "b"]
 
 
 def test_a_large_request_splits_its_telemetry(predictor: Predictor, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,7 +129,11 @@ class Baseline:
     def to_bins(self, *, outputs: bool = False) -> bytes:
         """`bins.json`: what coding rows takes, without counts and categories; with `outputs`, also what counting
         predictions and scores takes, without labels."""
-        document: dict[str, Any] = {"schema": BINS_SCHEMA, "columns": [_bins(asdict(each)) for each in self.columns]}
+        document: dict[str, Any] = {
+            "schema": BINS_SCHEMA,
+            "columns": [_bins(asdict(each)) for each in self.columns],
+            "scores": len(self.outputs.calibration),
+        }
         if outputs:
             found = asdict(self.outputs)
             for calibration in found["calibration"]:

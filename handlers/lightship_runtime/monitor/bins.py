@@ -63,11 +63,18 @@ class ColumnBins(NamedTuple):
     tokens: tuple[str, ...] = ()
 
 
-def read_bins(data: bytes | str) -> tuple[ColumnBins, ...]:
-    """The columns of `bins.json`. Raises InvalidDocumentError or UnknownSchemaError."""
+class Bins(NamedTuple):
+    """`bins.json`: the columns in the order of a code string, and how many `scores` a record has."""
+
+    columns: tuple[ColumnBins, ...]
+    scores: int
+
+
+def read_bins(data: bytes | str) -> Bins:
+    """Read `bins.json`. Raises InvalidDocumentError or UnknownSchemaError."""
     document = load_document(data, what=BINS, schema=SCHEMA)
     try:
-        return tuple(_column_bins(column) for column in document["columns"])
+        return Bins(tuple([_column_bins(column) for column in document["columns"]]), document["scores"])
     except (KeyError, TypeError) as error:
         raise InvalidDocumentError(f"{BINS} lacks or misnames a key ({error!r}). Package the model again.") from error
 

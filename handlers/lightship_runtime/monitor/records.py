@@ -2,21 +2,23 @@
 
 A record is a JSON object with single-letter keys, since a million of them are paid for by the byte:
 
-    {"i": "0198c3...", "s": 0.8312, "p": 1, "c": "03-7A?+"}
+    {"i": "0198c3...", "p": 1, "c": "03-7A?+", "s": 0.831246}
 
 `i` is the prediction's id, `s` its score (a number, a list with one for each class, or absent), `p` what was predicted
-and `c` the row's code string (`bins.encode_row`). A record of a binary model takes 60 bytes without its codes, given an
-id of 26 characters; each column adds one byte, or two for a text or a date. A telemetry line carries the records of one
-request in `predictions`, and once for all of them the model's `version` and `time`, in seconds since 1970 (or the
-Embedded Metric Format's `_aws.Timestamp`, in milliseconds). It may say how many rows it `rejected`.
+and `c` the row's code string (`bins.encode_row`). It may have `u`, the id that the caller gave, and `x`, raw values by
+column. A record of a binary model takes 66 bytes without its codes, given an id of 32 characters; each column adds one
+byte, or two for a text or a date. A telemetry line carries the records of one request in `predictions`, and once for
+all of them the model's `version` and `time`, in seconds since 1970 (or the Embedded Metric Format's `_aws.Timestamp`,
+in milliseconds). It may say how many rows it `rejected`.
+
+Standard library only, and cheap to import: the predicting function writes records.
 
 Labels come as `{"id": ..., "actual": ..., "time": ...}`, `time` being when the label was received.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 SCORE_DIGITS = 6
 _LATEST = 1e11
@@ -26,8 +28,7 @@ _NUMBERS = (float, int)
 type Label = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One prediction as the monitor reads it: `time` in seconds since 1970, `score` with one number for each class."""
 
     id: str
@@ -38,8 +39,7 @@ class Record:
     codes: str
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRecord:
+class LabelRecord(NamedTuple):
     """One late label. The label with the largest `time` is the one that holds."""
 
     id: str
@@ -47,8 +47,7 @@ class LabelRecord:
     time: float
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What a telemetry line held: good records, and how many records or rows it lost."""
 
     records: tuple[Record, ...] = ()
