@@ -4,10 +4,12 @@ Format 2.0 comes from HTTP APIs, 1.0 from REST APIs:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lightship_runtime.predict import Reply
 from lightship_runtime.problems import Problem
+
+if TYPE_CHECKING:
+    from lightship_runtime.predict import Reply
 
 
 class Request(NamedTuple):
@@ -49,7 +51,7 @@ def read_event(event: dict[str, Any]) -> Request:
     return Request(event["httpMethod"], event["path"], stage, headers, event)
 
 
-def response(reply: Reply) -> dict[str, Any]:
+def response(reply: "Reply") -> dict[str, Any]:
     """A reply as both payload formats take it."""
     return {
         "statusCode": reply.status,
