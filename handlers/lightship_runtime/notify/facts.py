@@ -1,0 +1,178 @@
+"""What an engineer has to know besides the alarm itself. Each fact is known, or has words for why it isn't."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+from urllib.parse import quote
+
+type Severity = Literal["page", "ticket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A fact that couldn't be learned; `why` is a whole sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version by Lambda's number, and the release it was made from ("" when it isn't one of ours)."""
+
+    number: int
+    release: str
+    published: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"version {self.number} (release {self.release[:12]})" if self.release else f"version {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """What callers reach. `previous` is the newest version before the live one of another release, None when there is
+    none; `shares` has the parts of traffic where another version gets some."""
+
+    live: Version
+    previous: Version | None
+    shares: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The last change of what is live: when, and how far it is. `target` is None where that can't be read."""
+
+    time: datetime
+    status: Literal["done", "under way", "undone", "first"]
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that the monitor flags: the effect's size, and the rows it was seen in."""
+
+    name: str
+    effect: float
+    rows: int
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One kind of trouble that holds, as the monitor's last run has it."""
+
+    kind: str
+    since: datetime | None
+    columns: tuple[Column, ...] = ()
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """The monitor's last run: when it ended, the windows it knew, and what is wrong."""
+
+    time: datetime
+    windows: int
+    breaches: tuple[Breach, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of a composite alarm's members that sounds, with its value against its threshold in words."""
+
+    name: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is known from the deployment: the service's name, the options behind commands, the region and the address
+    of its parts. Empty where a part isn't deployed."""
+
+    name: str
+    options: str
+    region: str
+    function: str
+    alias: str
+    log_group: str
+    application: str
+    deployment_group: str
+    monitoring_bucket: str
+    runbooks: str
+    pages_topic: str
+    written_pages_topic: str
+    written_tickets_topic: str
+    chat: tuple[str, ...]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Raises KeyError where a variable is missing."""
+        return cls(
+            name=environment["LIGHTSHIP_SERVICE"],
+            options=environment["LIGHTSHIP_OPTIONS"],
+            region=environment["AWS_REGION"],
+            function=environment["LIGHTSHIP_FUNCTION"],
+            alias=environment["LIGHTSHIP_ALIAS"],
+            log_group=environment["LIGHTSHIP_LOG_GROUP"],
+            application=environment["LIGHTSHIP_APPLICATION"],
+            deployment_group=environment["LIGHTSHIP_DEPLOYMENT_GROUP"],
+            monitoring_bucket=environment["LIGHTSHIP_MONITORING_BUCKET"],
+            runbooks=environment["LIGHTSHIP_RUNBOOKS"],
+            pages_topic=environment["LIGHTSHIP_PAGES_TOPIC"],
+            written_pages_topic=environment["LIGHTSHIP_WRITTEN_PAGES_TOPIC"],
+            written_tickets_topic=environment["LIGHTSHIP_WRITTEN_TICKETS_TOPIC"],
+            chat=tuple(environment["LIGHTSHIP_CHAT"].split()),
+        )
+
+    def title_of(self, alarm: str) -> str:
+        """An alarm's name without the service before it."""
+        return alarm.removeprefix(f"{self.name}-")
+
+    @property
+    def dashboard(self) -> str:
+        return f"{self._console}#dashboards:name={quote(self.name)}"
+
+    @property
+    def logs(self) -> str:
+        """The last hour's failures, in CloudWatch's own page. Its notation is escaped twice, so that a mail program
+        takes the whole address for one link."""
+        query, group = _insights_text(LOGS_QUERY), _insights_text(self.log_group)
+        detail = f"~(end~0~start~-3600~timeType~'RELATIVE~unit~'seconds~editorString~'{query}~source~(~'{group}))"
+        for sign, number in (("~", "7E"), ("(", "28"), (")", "29"), ("'", "27")):
+            detail = detail.replace(sign, f"$25{number}")
+        return f"{self._console}#logsV2:logs-insights$3FqueryDetail$3D{detail}"
+
+    @property
+    def _console(self) -> str:
+        return f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
+
+
+# A failed request's line has `Failed`; a traceback, a time-out and a dead process have none of our keys.
+LOGS_QUERY = (
+    "fields @timestamp, @message"
+    " | filter Failed >= 1 or @message like /Traceback|Error|Task timed out|Runtime exited/"
+    " | sort @timestamp desc | limit 50"
+)
+
+
+def _insights_text(text: str) -> str:
+    """Text inside of the page's own notation, where every other character is a star and its hexadecimal number."""
+    return "".join(each if each.isalnum() or each in "-_." else f"*{ord(each):02x}" for each in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything but the alarm, at the moment `now`. `began` is when a resolved alarm had begun to sound,
+    None where the history doesn't say."""
+
+    service: Service
+    severity: Severity
+    now: datetime
+    releases: Releases | Unknown
+    deployment: Deployment | Unknown
+    monitored: Monitored | Unknown
+    members: tuple[Member, ...] | Unknown = ()
+    began: datetime | Unknown | None = None
