@@ -31,6 +31,7 @@ class RuntimeCode:
         package = target / lightship_runtime.__name__
         package.mkdir()
         for name in self.modules:
+            (package / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(RUNTIME_FOLDER / f"{name}.py", package / f"{name}.py")
         for name in self.release_files:
             shutil.copyfile(release_folder / name, target / name)
@@ -57,6 +58,18 @@ HOOK = RuntimeCode(
 COMPARE = RuntimeCode(
     handler="lightship_runtime.compare.handler", modules=("__init__", "compare", "sampling", "telemetry")
 )
+_NOTIFY = ("alarm", "data", "description", "facts", "gather", "handler", "render", "units", "wording")
+NOTIFY = RuntimeCode(
+    handler="lightship_runtime.notify.handler.handler",
+    modules=("__init__", "errors", "notify/__init__", *(f"notify/{name}" for name in _NOTIFY)),
+)
+
+FEEDBACK = RuntimeCode(
+    handler="lightship_runtime.feedback.handler",
+    modules=(
+        "__init__", "errors", "events", "feedback", "identifiers", "labels", "problems", "strict_json", "telemetry"
+    ),
+)  # fmt: skip
 
 
 @jsii.implements(cdk.ILocalBundling)

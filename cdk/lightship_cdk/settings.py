@@ -1,10 +1,12 @@
 """What a caller may choose about a deployed model, as frozen properties with their defaults."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from lightship_cdk.batch_settings import BatchSettings
+from lightship_cdk.monitoring_settings import MonitoringSettings
 from lightship_cdk.settings_error import SettingsError
 
 type Auth = Literal["iam", "jwt", "api_key", "none"]
@@ -137,10 +139,25 @@ class Objectives:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """E-mail addresses or https:// hooks. `everyone` hears pages and tickets, `tickets` tickets alone."""
+    """E-mail addresses or https:// hooks. `everyone` hears pages and tickets, `tickets` tickets alone: both get each
+    alarm as CloudWatch sends it.
+
+    `explained` gets the written message of every page and ticket besides. So does `chat`, incoming hooks of Slack,
+    Teams and their like: an https:// address, or `ssm:` and the name of a parameter that holds one.
+    """
 
     everyone: tuple[str, ...] = ()
     tickets: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
+    chat: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for address in self.chat:
+            if not re.fullmatch(r"https://[^\s@/]+\.[^\s@/]+/\S*|ssm:/[\w./-]+", address):
+                raise SettingsError(
+                    f"chat names {address!r}; write a hook's whole https:// address, or ssm:/ and the name of a "
+                    "parameter that holds one."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +184,8 @@ class CustodySettings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Everything about one deployed model. `stage` is the one of lightship.toml, if it has stages."""
+    """Everything about one deployed model. `stage` is the one of lightship.toml, if it has stages. A release without a
+    monitor has no monitoring, whatever is set."""
 
     stage: str | None = None
     allow_unproven: bool = False
@@ -179,6 +197,7 @@ class ServiceSettings:
     recipients: Recipients = field(default_factory=Recipients)
     custody: CustodySettings = field(default_factory=CustodySettings)
     batch: BatchSettings | None = None
+    monitoring: MonitoringSettings | None = field(default_factory=MonitoringSettings)
     network: Network | None = None
     permissions_boundary_arn: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -224,9 +243,12 @@ class ServiceSettings:
                 shadow=shadow and str(shadow),
             ),
             objectives=Objectives(monitoring["availability"], monitoring["latency_ms"]),
-            recipients=Recipients(monitoring["notify"], monitoring["notify_tickets"]),
+            recipients=Recipients(
+                monitoring["notify"], monitoring["notify_tickets"], monitoring["notify_explained"], monitoring["chat"]
+            ),
             custody=CustodySettings(endpoint["log_retention_days"], deploy["retain_data"], deploy["kms_key"]),
             batch=BatchSettings.from_config(config["batch"]),
+            monitoring=MonitoringSettings.from_config(monitoring),
             network=vpc and Network(vpc["id"], vpc["subnets"], vpc["security_groups"]),
             permissions_boundary_arn=deploy["permissions_boundary"],
             tags=deploy["tags"],

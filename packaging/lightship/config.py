@@ -21,13 +21,15 @@ type Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """`[model]`: what is packaged. `task` overrides what the model itself says it does; `threshold` has, by class, the
+    """`[model]`: what is packaged. `module` is a Python file with `preprocess(row)` or `postprocess(prediction)`, which
+    go around the model. `task` overrides what the model itself says it does; `threshold` has, by class, the
     probability from which it is predicted."""
 
     name: str = named("model", r"[A-Za-z][A-Za-z0-9-]{0,62}", "letters, digits and hyphens, a letter first")
     path: Path | None = None
     sample: Path | None = None
     labels: Path | None = None
+    module: Path | None = None
     task: Task | None = None
     threshold: Mapping[str, float] = field(default_factory=dict)
 
@@ -140,10 +142,12 @@ class EndpointConfig:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringConfig:
-    """`[monitoring]`: the objectives, and who hears when they are missed.
+    """`[monitoring]`: the objectives, who hears when they are missed, and what is kept of predictions.
 
     `availability` is a share of requests; `latency_ms` is what nine requests of ten stay under. `notify` are e-mail
-    addresses or `https://` hooks for pages and tickets alike, `notify_tickets` for tickets alone.
+    addresses or `https://` hooks for pages and tickets alike, `notify_tickets` for tickets alone. `notify_explained`
+    and `chat` (hooks of Slack or Teams, or `ssm:/name` of a parameter that holds one) get the written message besides.
+    `capture` is what a prediction leaves for the monitor; `retention_days` is how long that and late labels are kept.
     """
 
     availability: float = bounded(0.999, 0.5, 0.99999)
@@ -151,6 +155,10 @@ class MonitoringConfig:
     accuracy_floor: float | None = bounded(None, 0, 1)
     notify: tuple[str, ...] = ()
     notify_tickets: tuple[str, ...] = ()
+    notify_explained: tuple[str, ...] = ()
+    chat: tuple[str, ...] = ()
+    capture: Literal["codes", "raw", "off"] = "codes"
+    retention_days: int = bounded(90, 1, 3_650)
 
 
 @dataclass(frozen=True, slots=True)
