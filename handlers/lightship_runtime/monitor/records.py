@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 SCORE_DIGITS = 6
+METRICS = ("Requests", "Refused", "Failed", "Latency", "ColdStarts")
+"""The metrics of a request that the monitor reads."""
 _LATEST = 1e11
 _LARGEST = 1e300
 _NUMBERS = (float, int)
@@ -48,13 +50,14 @@ class LabelRecord(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What a telemetry line held: good records, and how many records or rows it lost."""
+    """What a telemetry line held: good records, how many records or rows it lost, and the request's metrics."""
 
     records: tuple[Record, ...] = ()
     rejected: int = 0
     broken: int = 0
     version: str | None = None
     time: float | None = None
+    metrics: Mapping[str, float] = {}
 
 
 def encode_record(
@@ -74,10 +77,10 @@ def _rounded(value: float) -> float | None:
     return value if value - value == 0 else None
 
 
-def decode_line(text: str | bytes, width: int) -> Line | None:
+def decode_line(text: str | bytes, width: int | None) -> Line | None:
     """Read one telemetry line; None when it is not a telemetry line at all (half written, not JSON, another log line).
 
-    `width` is the length of a code string under the baseline; a record with another length is broken.
+    `width` is the length of a code string under the baseline; a record with another length is broken. None takes any.
     """
     try:
         document = json.loads(text)
@@ -95,7 +98,8 @@ def decode_line(text: str | bytes, width: int) -> Line | None:
         return None
     version = str(version)
     records = [record for item in predictions if (record := _record(item, version, time, width)) is not None]
-    return Line(tuple(records), rejected, len(predictions) - len(records), version, time)
+    metrics = {name: float(document[name]) for name in METRICS if name in document and _is_number(document[name])}
+    return Line(tuple(records), rejected, len(predictions) - len(records), version, time, metrics)
 
 
 def _time(document: Mapping[str, Any]) -> float | None:
@@ -107,13 +111,17 @@ def _time(document: Mapping[str, Any]) -> float | None:
     return float(time) if _is_number(time) and 0 <= time < _LATEST else None
 
 
-def _record(item: Any, version: str, time: float, width: int) -> Record | None:
+def _record(item: Any, version: str, time: float, width: int | None) -> Record | None:
     if not isinstance(item, dict):
         return None
     identifier, codes, predicted, score = item.get("i"), item.get("c"), item.get("p"), item.get("s")
     if not isinstance(identifier, str) or not identifier or not isinstance(codes, str):
         return None
-    if len(codes) != width or not codes.isascii() or not (predicted is None or _is_label(predicted)):
+    if (
+        (width is not None and len(codes) != width)
+        or not codes.isascii()
+        or not (predicted is None or _is_label(predicted))
+    ):
         return None
     if score is None:
         return Record(identifier, version, time, predicted, None, codes)
