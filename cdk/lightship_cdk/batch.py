@@ -17,6 +17,7 @@ from lightship_cdk.batch_settings import BatchSettings, place_of
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ARCHITECTURES, RUNTIMES
+from lightship_cdk.monitoring_store import COUNTS, MonitoringStore
 from lightship_cdk.notifications import Notifications
 from lightship_cdk.releases import PackagedRelease, RefusedReleaseError
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
@@ -30,7 +31,7 @@ class ScheduledBatch(Construct):
     """Scores what is new below the input prefix, at every time of the schedule.
 
     Raises RefusedReleaseError for a release without batch.zip. The buckets exist already, are in the stack's account,
-    and are encrypted by keys that the function may use.
+    and are encrypted by keys that the function may use. Where there is a `store`, a run adds its counts to it.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class ScheduledBatch(Construct):
         settings: BatchSettings,
         custody: Custody,
         notifications: Notifications,
+        store: MonitoringStore | None = None,
     ) -> None:
         super().__init__(scope, id)
         _refuse_without_batch(release)
         self.settings = settings
+        self._store = store
         self._stack = cdk.Stack.of(self)
         self.log_group = custody.log_group(self, "Logs")
         self.function = self._function(release, stage)
@@ -84,14 +87,18 @@ class ScheduledBatch(Construct):
             log_group=self.log_group,
             memory_size=self.settings.memory_mb,
             timeout=cdk.Duration.seconds(self.settings.timeout_s),
-            environment={"LIGHTSHIP_STAGE": stage, "OMP_NUM_THREADS": "1"},
+            environment=self._environment(stage),
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
         )
         accept(self, "AwsSolutions-L1", "The release was proven on this Python, and another needs another release.")
         return function
 
+    def _environment(self, stage: str) -> dict[str, str]:
+        counted = {"LIGHTSHIP_MONITORING": self._store.address} if self._store else {}
+        return {"LIGHTSHIP_STAGE": stage, "OMP_NUM_THREADS": "1", **counted}
+
     def _function_role(self) -> iam.Role:
-        """It may read the input, write the output, and delete nothing."""
+        """It may read the input, write the output and the monitor's counts, and delete nothing."""
         (source, source_prefix), (sink, sink_prefix) = place_of(self.settings.input), place_of(self.settings.output)
         role = create_role(
             self,
@@ -103,8 +110,11 @@ class ScheduledBatch(Construct):
                 allow(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], self._objects(sink, sink_prefix)),
                 _listing(self._bucket(source), source_prefix),
                 _listing(self._bucket(sink), sink_prefix),
+                *(self._store.statements(write=[COUNTS]) if self._store else ()),
             ],
         )
+        if self._store:
+            self._store.accept_prefixes(role, [COUNTS])
         for bucket, prefix in ((source, source_prefix), (sink, sink_prefix)):
             accept(
                 role,
@@ -155,7 +165,8 @@ class ScheduledBatch(Construct):
             "Runs",
             state_machine_name=name,
             role_arn=role.role_arn,
-            definition_string=self._stack.to_json_string(definition(self.function.function_arn, self.settings)),
+            # The CDK's own to_json_string drops nulls, and a ResultPath of null is what keeps states small.
+            definition_string=json.dumps(definition(self.function.function_arn, self.settings)),
             logging_configuration=sfn.CfnStateMachine.LoggingConfigurationProperty(
                 level="ALL",
                 include_execution_data=False,
