@@ -7,7 +7,12 @@ from lightship_runtime.errors import LightshipError
 
 
 class RefusedRowsError(LightshipError):
-    """The original model raises an error for these rows (positions in the call), and so does the engine."""
+    """The original model raises an error for these rows (positions in the call), and so does the engine.
+
+    `status` is what an HTTP caller gets.
+    """
+
+    status = 422
 
     def __init__(self, reason: str, rows: Sequence[int] = (0,)) -> None:
         self.reason = reason
@@ -17,6 +22,16 @@ class RefusedRowsError(LightshipError):
             f"The model refuses {len(self.rows)} of the rows (at {shown}): {reason}. "
             "Correct or leave out those rows; or fit the model with a setting that accepts such values."
         )
+
+    def reason_of(self, row: int) -> str:
+        """Why this one of `rows` is refused."""
+        del row
+        return self.reason
+
+    def expected_of(self, row: int) -> str:
+        """What a caller is told to send in place of this row."""
+        del row
+        return "a row that the model takes"
 
 
 class Values(Protocol):

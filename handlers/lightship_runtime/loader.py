@@ -30,7 +30,15 @@ def read(folder: str | PathLike[str], name: str) -> bytes:
 
 
 def open_engine(folder: str | PathLike[str], contract: Contract, engine: str, options: dict[str, Any]) -> Engine:
-    """Open the model files in `folder` with the named engine. Only that engine's libraries are imported."""
+    """Open the model files in `folder` with the named engine. Only that engine's libraries are imported.
+
+    Where `options` name a module, it is around the engine, and `contract` is that of the outer interface.
+    """
+    if "module" in options:
+        from lightship_runtime.around import open_around, read_inner
+
+        inner = read_inner(folder)
+        return open_around(with_thresholds(_open(folder, inner, engine, options), inner), options, contract, inner)
     return with_thresholds(_open(folder, contract, engine, options), contract)
 
 

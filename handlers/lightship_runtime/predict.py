@@ -85,8 +85,8 @@ class Predictor:
             reply = Reply.problem(problem)
             rejected = _rejected(problem, rows)
         except RefusedRowsError as error:
-            faults = tuple(Fault(row, None, None, "a row that the model takes") for row in error.rows)
-            reply = Reply.problem(Problem(422, str(error), faults[: Problem.FAULTS]))
+            faults = tuple(Fault(row, None, None, error.expected_of(row)) for row in error.rows[: Problem.FAULTS])
+            reply = Reply.problem(Problem(error.status, str(error), faults))
             rejected = len(error.rows)
         except Exception:  # noqa: BLE001 - whatever the model does, the caller gets a problem document and no insides
             traceback.print_exc(file=sys.stderr)

@@ -38,6 +38,7 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
     task: "Task | None" = None,
     thresholds: "Mapping[str, float] | None" = None,
     include: Sequence[str | Path] = (),
+    module: str | Path | None = None,
     say: Say | None = None,
 ) -> Packaged:
     """Build and prove a release of a fitted model.
@@ -45,7 +46,9 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
     `model` is an estimator with scikit-learn's methods, or a LightGBM or XGBoost Booster. `sample` holds rows of its
     input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts; `labels`
     what happened in each of them, for the scores. `thresholds` has, by class, the
-    probability from which it is predicted. The other arguments are the options of `lightship package`. Raises
+    probability from which it is predicted. `module` is the path of a Python file with `preprocess(row)` or
+    `postprocess(prediction)`, which go around the model: `sample` is then what callers send. The other
+    arguments are the options of `lightship package`. Raises
     LightshipError.
     """
     from lightship.loading import loaded_object
@@ -63,19 +66,22 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
         task=task,
         thresholds=thresholds or {},
         include=[Path(each) for each in include],
+        module=None if module is None else Path(module),
     )
     actual = None if labels is None else as_labels(labels)
     place = run(plan, say or _silent, (loaded_object(model), as_sample(sample), actual))
     return Packaged(place, Release.read(place))
 
 
-def check(model: Any, sample: Any, *, task: "Task | None" = None) -> "Check":
+def check(model: Any, sample: Any, *, task: "Task | None" = None, module: str | Path | None = None) -> "Check":
     """Which engines reproduce a fitted model on the sample, and how fast; nothing is built. Raises LightshipError."""
     from lightship.checking import check as check_loaded
     from lightship.loading import loaded_object
     from lightship.samples import as_sample
 
-    return check_loaded(loaded_object(model), as_sample(sample), task, _silent)
+    return check_loaded(
+        loaded_object(model), as_sample(sample), task, _silent, None if module is None else Path(module)
+    )
 
 
 def _default_name(model: Any) -> str:

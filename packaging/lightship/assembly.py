@@ -7,24 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightship_runtime
 from lightship import lending, slimming
 from lightship.bytecode import KEEP_DOCSTRINGS, KEEP_SOURCE, compile_tree
 from lightship.cache import cache_root, make_once
 from lightship.candidates import Candidate
+from lightship.imports import check_imports
 from lightship.lambda_host import python_for
 from lightship.lending import LENDERS, Lent
 from lightship.wheels import install
 from lightship.zipping import write_zip
+from lightship_runtime.around import INNER
 from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.loader import CONTRACT, MODEL, model_document
 from lightship_runtime.manifest import Target
 
+if TYPE_CHECKING:
+    from lightship.study import Study
+
 HANDLER = "lightship_runtime.realtime.handler"
 BATCH_HANDLER = "lightship_runtime.batch.handlers.handler"
 WEB = ("fastapi", "mangum")
+CODE = "code"
 
 # The parts of the runtime that only one engine, or no real-time function at all, uses.
 _ENGINE_FILES: Mapping[str, Sequence[str]] = {
@@ -74,6 +81,19 @@ def included(paths: Sequence[Path]) -> list[Included]:
     return [Included(path.stem if path.is_file() else path.name, path) for path in paths]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """The module around the model, by the name it is imported under, and the model's own contract."""
+
+    module: str
+    inner: Contract
+
+
+def surroundings(studied: "Study", module: Path | None) -> Surroundings | None:
+    """None for a model without a module."""
+    return None if module is None or studied.inner is None else Surroundings(module.stem, studied.inner)
+
+
 def runtime_files(engine: str, use: str = "realtime") -> dict[str, Path]:
     """The runtime's modules that an artifact for this use with this engine holds, by their path in it."""
     root = Path(str(resources.files(lightship_runtime)))
@@ -94,7 +114,7 @@ def runtime_digest(engine: str, use: str = "realtime") -> str:
     return digest.hexdigest()
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - everything that goes into an artifact, by keyword
     folder: Path,
     *,
     contract: Contract,
@@ -104,10 +124,11 @@ def assemble(
     name: str,
     version: str,
     include: Sequence[Included] = (),
+    around: Surroundings | None = None,
     host: bool = False,
     use: str = "realtime",
 ) -> Assembled:
-    """Fill `folder` with an artifact.
+    """Fill `folder` with an artifact. Raises IncludeError and MissingImportError for code that can't go into it.
 
     With `host`, the wheels are this machine's own instead of the target's (see grades of proof).
     """
@@ -122,10 +143,19 @@ def assemble(
     _refuse_shadows(code, folder)
     shutil.copytree(code, folder, dirs_exist_ok=True)
     shutil.rmtree(code)
+    for each in include:
+        check_imports(each.path, folder, candidate.engine, deep=around is not None and each.name == around.module)
     model = folder / "model"
     shutil.copytree(candidate.folder, model)
     (model / CONTRACT).write_bytes(contract.to_json())
     options = dict(candidate.options)
+    if around is not None:
+        options["module"] = around.module
+        (model / INNER).write_bytes(around.inner.to_json())
+    if use == "batch":
+        # For `lightship batch run`, whose own Python may be another than the one that the bytecode is for.
+        for each in include:
+            _copy(each.path, model / CODE / (each.name if each.path.is_dir() else f"{each.name}.py"))
     (model / MODEL).write_bytes(model_document(name=name, version=version, engine=candidate.engine, options=options))
     made = json.loads((libraries / MADE).read_text())
     return Assembled(made["slimmed"], tuple(Lent(**each) for each in made["lent"]), libraries / ZIPPED)

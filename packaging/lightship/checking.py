@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from lightship.choose import NoEngineError, choose
-from lightship.goldens import make_golden, with_jumps
+from lightship.goldens import make_golden
 from lightship.isolation import run_isolated
 from lightship.loading import LoadedModel, load_model
 from lightship.plan import Plan
-from lightship.study import STUDY_TIMEOUT_S, described_model, quiet_and_single
+from lightship.study import STUDY_TIMEOUT_S, quiet_and_single, subject_of
 from lightship_runtime.contract import Task
 
 
@@ -37,15 +37,19 @@ class Check:
         )
 
 
-def check(loaded: LoadedModel, sample: pd.DataFrame, task: Task | None, say: Callable[[str], None]) -> Check:
+def check(
+    loaded: LoadedModel,
+    sample: pd.DataFrame,
+    task: Task | None,
+    say: Callable[[str], None],
+    module: Path | None = None,
+) -> Check:
     """Judge every engine in this process. Raises DescriptionError or GoldenError when the sample doesn't fit."""
     with tempfile.TemporaryDirectory(prefix="lightship-check-") as folder, quiet_and_single():
-        live, described, original = described_model(loaded, sample, Path(folder), task)
-        golden = make_golden(original, described)
+        subject = subject_of(loaded, sample, Path(folder), task, module=module)
+        golden = subject.judged_by(make_golden(subject.original, subject.described))
         try:
-            choice = choose(
-                live, described, with_jumps(original, described.contract, golden), Path(folder) / "engines", say=say
-            )
+            choice = choose(subject.live, subject.inner, golden, Path(folder) / "engines", say=say)
         except NoEngineError as error:
             return Check({verdict.engine: verdict.to_dict() for verdict in error.verdicts}, None)
         return Check(
@@ -63,18 +67,22 @@ def check_file(plan: Plan, say: Callable[[str], None]) -> Check:
         "task": plan.task,
         "trust": list(plan.trust),
         "trust_pickle": plan.trust_pickle,
+        "module": None if plan.module is None else str(plan.module.absolute()),
     }
-    search = [each.absolute().parent for each in plan.include]
+    search = [each.absolute().parent for each in plan.code]
     document = run_isolated("lightship.checking:check_paths", arguments, timeout_s=STUDY_TIMEOUT_S, python_path=search)
     return Check(document["engines"], document["choice"])
 
 
-def check_paths(*, model: str, sample: str, task: Task | None, trust: list[str], trust_pickle: bool) -> dict[str, Any]:
+def check_paths(
+    *, model: str, sample: str, task: Task | None, trust: list[str], trust_pickle: bool, module: str | None = None
+) -> dict[str, Any]:
     """What runs in that process."""
     from lightship.samples import read_sample
 
     loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
-    return check(loaded, read_sample(Path(sample)), task, lambda _text: None).to_dict()
+    around = None if module is None else Path(module)
+    return check(loaded, read_sample(Path(sample)), task, lambda _text: None, around).to_dict()
 
 
 def _line(verdict: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Infers the contract from a model and a sample: columns, types, what the model gives."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from lightship.columns import infer_column, json_scalar
 from lightship.samples import sample_layout
 from lightship_runtime.contract import Column, Contract, Layout, Output, Task
+from lightship_runtime.engine import Values
 from lightship_runtime.engines.estimator import outputs_of
 from lightship_runtime.engines.inputs import model_input
 from lightship_runtime.errors import LightshipError
@@ -76,7 +77,11 @@ def describe(model: Any, sample: pd.DataFrame, task: Task | None = None) -> Desc
             failures.append(f"as a {_LAYOUT_WORDS[layout]}: {type(error).__name__}: {error}")
             continue
         contract = Contract(columns, output, layout)
-        return Described(_with_closed_categories(model, contract, values), values)
+
+        def answer(columns: Sequence[Values], contract: Contract = contract) -> object:
+            return outputs_of(model, model_input(contract, columns), contract)
+
+        return Described(close_categories(contract, values, answer), values)
     raise DescriptionError(
         "The model can't predict the sample (" + "; ".join(failures) + "). "
         "Give a sample with the columns and types the model was fitted on."
@@ -209,8 +214,10 @@ def _width(values: Any) -> int:
     return int(shape[1]) if len(shape) > 1 else 0
 
 
-def _with_closed_categories(model: Any, contract: Contract, values: list[list[Any]]) -> Contract:
-    """Mark the columns whose unseen categories the model itself refuses."""
+def close_categories(
+    contract: Contract, values: list[list[Any]], answer: Callable[[Sequence[Values]], object]
+) -> Contract:
+    """Mark the columns of whose unseen categories `answer`, which predicts columns of rows, raises an error."""
     first = [[each[0]] for each in values]
     columns = []
     for index, column in enumerate(contract.columns):
@@ -221,7 +228,7 @@ def _with_closed_categories(model: Any, contract: Contract, values: list[list[An
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    outputs_of(model, model_input(contract, trial), contract)
+                    answer(trial)
             except Exception:  # noqa: BLE001 - whatever it raises, it is a refusal
                 closed = True
         columns.append(column._replace(closed=closed))

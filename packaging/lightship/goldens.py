@@ -9,7 +9,7 @@ import numpy as np
 from lightship.describe import Described, unseen_category
 from lightship.jumps import jump_rows
 from lightship_runtime.contract import Column, Contract
-from lightship_runtime.engine import Engine, Outputs
+from lightship_runtime.engine import Engine, Outputs, RefusedRowsError
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Golden
 from lightship_runtime.predict import as_list, finite
@@ -22,10 +22,13 @@ class GoldenError(LightshipError):
     """The model doesn't predict its own sample."""
 
 
-def make_golden(engine: Engine, described: Described, *, most: int = MAX_SAMPLED) -> Golden:
+def make_golden(
+    engine: Engine, described: Described, *, most: int = MAX_SAMPLED, also: Sequence[tuple[Any, ...]] = ()
+) -> Golden:
     """Ask the original model, behind the engine protocol, for up to `most` rows of the sample and for edge rows.
 
-    Sampled rows are evenly spaced. Edge rows that the model refuses are left out: they prove nothing.
+    Sampled rows are evenly spaced. Edge rows, to which those of `also` belong, are left out where the model refuses
+    them: they prove nothing.
     Raises GoldenError when the model refuses a sampled row.
     """
     count = len(described.columns[0])
@@ -34,7 +37,7 @@ def make_golden(engine: Engine, described: Described, *, most: int = MAX_SAMPLED
         raise GoldenError("The sample has no row of finite values. Give a sample of rows as the model will see them.")
     chosen = [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(most, len(usable))).astype(int))]
     sampled = list(zip(*described.at(chosen), strict=True))
-    edges = list(dict.fromkeys(_edges(described.contract, _bases(sampled))))
+    edges = list(dict.fromkeys([*_edges(described.contract, _bases(sampled)), *also]))
     try:
         answers = ask(engine, sampled, sampled=len(sampled))
     except Exception as error:
@@ -81,12 +84,12 @@ def float32_rows(golden: Golden) -> Golden:
     keep = [
         index
         for index, row in enumerate(golden.rows)
-        if index < golden.sampled or all(_fits_float32(value) for value in row)
+        if index < golden.sampled or all(fits_float32(value) for value in row)
     ]
     return golden.select(keep)
 
 
-def _fits_float32(value: Any) -> bool:
+def fits_float32(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return True
     with np.errstate(over="ignore"):
@@ -154,11 +157,14 @@ def _around(column: Column) -> list[float]:
 
 
 def _answerable(engine: Engine, rows: list[tuple[Any, ...]]) -> Golden | None:
-    """The outputs for those rows that the model doesn't refuse, found by halving."""
+    """The outputs for those rows that the model doesn't refuse, found by halving where it doesn't name them."""
     if not rows:
         return None
     try:
         return ask(engine, rows, sampled=0)
+    except RefusedRowsError as error:
+        refused = set(error.rows)
+        return _answerable(engine, [row for place, row in enumerate(rows) if place not in refused])
     except Exception:  # noqa: BLE001 - any model may raise anything; a refused row is left out
         if len(rows) == 1:
             return None

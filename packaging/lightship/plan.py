@@ -43,9 +43,15 @@ class Plan:
     trust: tuple[str, ...] = ()
     trust_pickle: bool = False
     include: tuple[Path, ...] = ()
+    module: Path | None = None
     limits: Limits = field(default_factory=Limits)
     lock: Path | None = None
     upgrade: bool = False
+
+    @property
+    def code(self) -> tuple[Path, ...]:
+        """The user's own code that goes into the zips: what is included, and the module around the model."""
+        return self.include if self.module is None or self.module in self.include else (*self.include, self.module)
 
     def steps(self) -> list[str]:
         """What will be done, in words."""
@@ -76,10 +82,11 @@ def make_plan(
     architecture: str = "x86_64",
     engine: str = "auto",
     include: Sequence[Path] = (),
+    module: Path | None = None,
     **others: Any,
 ) -> Plan:
     """Check what can be checked before anything is read. Raises PlanError or TargetError."""
-    given = (("model", model), ("sample", sample), ("labels", labels))
+    given = (("model", model), ("sample", sample), ("labels", labels), ("module", module))
     for what, path in (*given, *(("included code", path) for path in include)):
         if path is not None and not path.exists():
             raise PlanError(f"The {what} {str(path)!r} doesn't exist. Check the path.")
@@ -92,6 +99,10 @@ def make_plan(
         raise PlanError(f"The engine {engine!r} isn't known; choose auto, {', '.join(ORDER)}.")
     if out.exists() and not out.is_dir():
         raise PlanError(f"The output folder {str(out)!r} is a file. Give --out a folder.")
+    if module is not None:
+        from lightship.around import check_module_path
+
+        check_module_path(module)
     return Plan(
         name=check_name(name or (model.stem if model else "model")),
         out=out,
@@ -101,6 +112,7 @@ def make_plan(
         labels=labels,
         engine=engine,
         include=tuple(include),
+        module=module,
         **others,
     )
 

@@ -14,12 +14,14 @@ from typing import Any, Self
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from lightship.around import Around, load_module, model_sample, put_around
 from lightship.candidates import Candidate
 from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe, set_thresholds
-from lightship.goldens import make_golden, with_jumps
+from lightship.goldens import float32_rows, make_golden, with_jumps
 from lightship.loading import LoadedModel, OnnxModel, load_model
 from lightship.scoring import Labels, score
+from lightship_runtime.around import INNER
 from lightship_runtime.contract import Contract, Task
 from lightship_runtime.engine import Engine
 from lightship_runtime.engines.boosters import wrap_lightgbm, wrap_xgboost
@@ -47,6 +49,12 @@ class Study:
     @property
     def contract(self) -> Contract:
         return Contract.from_json((self.folder / CONTRACT).read_bytes())
+
+    @property
+    def inner(self) -> Contract | None:
+        """The model's own contract, where a module is around it."""
+        place = self.folder / INNER
+        return Contract.from_json(place.read_bytes()) if place.exists() else None
 
     @property
     def golden(self) -> Golden:
@@ -80,6 +88,7 @@ def study_file(
     thresholds: Mapping[str, float],
     trust: Sequence[str],
     trust_pickle: bool,
+    module: str | None = None,
 ) -> dict[str, Any]:
     """`study` for files: what runs in the process without credentials."""
     from lightship.samples import read_labels, read_sample
@@ -87,7 +96,17 @@ def study_file(
     loaded = load_model(Path(model), trust=trust, trust_pickle=trust_pickle)
     frame = read_sample(Path(sample))
     actual = None if labels is None else read_labels(labels)
-    return study(loaded, frame, Path(folder), labels=actual, fixed=fixed, task=task, thresholds=thresholds, say=_quiet)
+    return study(
+        loaded,
+        frame,
+        Path(folder),
+        labels=actual,
+        fixed=fixed,
+        task=task,
+        thresholds=thresholds,
+        module=None if module is None else Path(module),
+        say=_quiet,
+    )
 
 
 def study(
@@ -99,13 +118,14 @@ def study(
     fixed: Fixed | None,
     task: Task | None,
     thresholds: Mapping[str, float],
+    module: Path | None = None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
     with quiet_and_single():
-        models = described_model(loaded, sample, folder, task, thresholds)
-        return {"format": loaded.format, **_studied(models, folder, labels=labels, fixed=fixed, say=say)}
+        subject = subject_of(loaded, sample, folder, task, thresholds, module)
+        return {"format": loaded.format, **_studied(subject, folder, labels=labels, fixed=fixed, say=say)}
 
 
 @contextmanager
@@ -116,26 +136,67 @@ def quiet_and_single() -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is studied: the model behind scikit-learn's methods, what callers send and get, and the original as an
+    engine of that; where a module is around the model, also the model's own side."""
+
+    live: Any
+    described: Described
+    original: Engine
+    around: Around | None = None
+
+    @property
+    def inner(self) -> Described:
+        """What the model itself takes and gives."""
+        return self.around.inner if self.around else self.described
+
+    def judged_by(self, golden: Golden) -> Golden:
+        """The golden rows that engines are judged by: rows of the model's own input."""
+        if self.around is None:
+            return with_jumps(self.original, self.described.contract, golden)
+        inside = self.around.inside
+        rows = make_golden(inside, self.inner, also=self.around.model_rows(golden))
+        return with_jumps(inside, self.inner.contract, rows)
+
+
+def subject_of(
+    loaded: LoadedModel,
+    sample: pd.DataFrame,
+    folder: Path,
+    task: Task | None,
+    thresholds: Mapping[str, float] | None = None,
+    module: Path | None = None,
+) -> Subject:
+    """The model with what is around it. Raises DescriptionError, ModuleError and ColumnError."""
+    if module is None:
+        return Subject(*described_model(loaded, sample, folder, task, thresholds))
+    loaded_module = load_module(module)
+    live, inner, original = described_model(loaded, model_sample(loaded_module, sample), folder, task, thresholds)
+    around = put_around(loaded_module, sample, inner, original)
+    return Subject(live, around.described, around.engine, around)
+
+
 def _studied(
-    models: tuple[Any, Described, Engine],
+    subject: Subject,
     folder: Path,
     *,
     labels: Labels | None,
     fixed: Fixed | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    live, described, original = models
+    described, original = subject.described, subject.original
     about: dict[str, Any] = {"data": _summary(described), "scores": None}
     if labels is not None:
         say("scoring the model on the labels")
         about["scores"] = score(original, described, labels).to_dict()
     say("asking the model for its golden rows")
     golden = make_golden(original, described)
-    choice = choose(
-        live, described, with_jumps(original, described.contract, golden), folder / "engines", fixed=fixed, say=say
-    )
+    choice = choose(subject.live, subject.inner, subject.judged_by(golden), folder / "engines", fixed=fixed, say=say)
     (folder / CONTRACT).write_bytes(described.contract.to_json())
-    (folder / GOLDEN).write_bytes(_judged(choice, golden).to_bytes())
+    if subject.around is not None:
+        (folder / INNER).write_bytes(subject.inner.contract.to_json())
+    (folder / GOLDEN).write_bytes(_judged(choice, golden, subject.around).to_bytes())
     return {
         "request": _document(choice.request),
         "batch": _document(choice.batch),
@@ -180,11 +241,11 @@ def described_model(
     return live, described, engine
 
 
-def _judged(choice: Choice, golden: Golden) -> Golden:
+def _judged(choice: Choice, golden: Golden, around: Around | None) -> Golden:
     """The rows that both chosen engines were judged on."""
-    from lightship.goldens import float32_rows
-
-    return float32_rows(golden) if "onnx" in (choice.request.engine, choice.batch.engine) else golden
+    if "onnx" not in (choice.request.engine, choice.batch.engine):
+        return golden
+    return float32_rows(golden) if around is None else around.float32_rows(golden)
 
 
 def _document(candidate: Candidate) -> dict[str, Any]:

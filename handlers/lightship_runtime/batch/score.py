@@ -171,8 +171,10 @@ def _without(block: Block, refusal: RefusedRowsError) -> Block:
     """The block with the rows that the model refused among its rejects."""
     keep = np.ones(len(block.numbers), dtype=bool)
     keep[list(refusal.rows)] = False
-    expected = f"a row that the model takes; {refusal.reason}"
-    refused = [Reject(row, None, None, expected) for row in block.numbers[~keep].tolist()]
+    refused = [
+        Reject(int(block.numbers[place]), None, None, f"a row that the model takes; {refusal.reason_of(place)}")
+        for place in sorted(set(refusal.rows))
+    ]
     return replace(
         block,
         numbers=block.numbers[keep],

@@ -1,9 +1,11 @@
 """The model of a release's batch.zip, opened on this machine."""
 
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightship.assembly import CODE
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.score import Model
 from lightship_runtime.contract import Contract
@@ -23,6 +25,8 @@ class BatchModel:
 
     def open(self) -> Model:
         document = read_model_document(self.folder)
+        if (self.folder / CODE).exists():
+            sys.path.append(str(self.folder / CODE))
         contract = Contract.from_json((self.folder / CONTRACT).read_bytes())
         return Model(contract, open_engine(self.folder, contract, document["engine"], document), self.version)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightship.assembly import BATCH_HANDLER, Included, assemble
+from lightship.assembly import BATCH_HANDLER, Included, assemble, surroundings
 from lightship.batch.proving import prove_batch
 from lightship.binaries import check_binaries
 from lightship.lending import Lent
@@ -95,6 +95,7 @@ def _assembled(
         name=plan.name,
         version=version,
         include=include,
+        around=surroundings(studied, plan.module),
         host=host,
         use="batch",
     )

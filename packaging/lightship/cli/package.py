@@ -31,6 +31,7 @@ def source_options(command: Any) -> Any:
             click.option(
                 "--include", multiple=True, type=click.Path(path_type=Path), help="A module or package the model needs."
             ),
+            click.option("--module", type=EXISTING, help="Your preprocess(row) and postprocess(prediction)."),
         )
     ):
         command = option(command)
@@ -75,13 +76,21 @@ def check_command(
     trust: tuple[str, ...],
     trust_pickle: bool,
     include: tuple[Path, ...],
+    module: Path | None,
     as_json: bool,
 ) -> None:
     """Which engines reproduce MODEL, and how fast. Builds nothing."""
     from lightship.checking import check_file
 
     plan = _plan(
-        model=model, sample=sample, task=task, trust=trust, trust_pickle=trust_pickle, include=include, upgrade=True
+        model=model,
+        sample=sample,
+        task=task,
+        trust=trust,
+        trust_pickle=trust_pickle,
+        include=include,
+        module=module,
+        upgrade=True,
     )
     with progress() as say:
         result = check_file(plan, say)
@@ -114,6 +123,7 @@ def _from_config(config: Config) -> dict[str, Any]:
     return {
         "name": config.model.name,
         "labels": config.model.labels,
+        "module": config.model.module,
         "task": config.model.task,
         "thresholds": config.model.threshold,
         "python_version": package.python,

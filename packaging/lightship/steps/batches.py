@@ -12,7 +12,7 @@ def make_batch(build: Build) -> None:
         build.studied,
         build.requirements["batch"],
         build.version,
-        included(build.plan.include),
+        included(build.plan.code),
         build.folder,
         build.say,
     )

@@ -22,8 +22,10 @@ def identify(build: Build) -> None:
         engines={use: _folder_digests(each.folder) for use, _, each in uses},
         runtime={use: runtime_digest(each.engine, parts) for use, parts, each in uses},
         requirements=build.locks,
-        include=[_folder_digests(path) for path in plan.include],
+        include=[_folder_digests(path) for path in plan.code],
     )
+    if studied.inner is not None:
+        build.inputs["inner"] = hashlib.sha256(studied.inner.to_json()).hexdigest()
     build.version = hashlib.sha256(dump_document(build.inputs)).hexdigest()[:16]
 
 

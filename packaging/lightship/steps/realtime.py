@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lightship.advice import advise
-from lightship.assembly import HANDLER, Assembled, assemble, included
+from lightship.assembly import HANDLER, Assembled, assemble, included, surroundings
 from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
 from lightship.proving import prove
@@ -82,6 +82,7 @@ def _assemble(build: Build, root: Path, *, host: bool) -> Assembled:
         target=build.plan.target,
         name=build.plan.name,
         version=build.version,
-        include=included(build.plan.include),
+        include=included(build.plan.code),
+        around=surroundings(build.studied, build.plan.module),
         host=host,
     )

@@ -26,7 +26,15 @@ def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock |
     if live is not None:
         model, sample, labels = live
         document = study(
-            model, sample, folder, labels=labels, fixed=fixed, task=plan.task, thresholds=plan.thresholds, say=say
+            model,
+            sample,
+            folder,
+            labels=labels,
+            fixed=fixed,
+            task=plan.task,
+            thresholds=plan.thresholds,
+            module=plan.module,
+            say=say,
         )
     else:
         say("studying the model")
@@ -40,8 +48,9 @@ def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock |
             "thresholds": dict(plan.thresholds),
             "trust": list(plan.trust),
             "trust_pickle": plan.trust_pickle,
+            "module": None if plan.module is None else str(plan.module.absolute()),
         }
-        search = [each.absolute().parent for each in plan.include]
+        search = [each.absolute().parent for each in plan.code]
         document = run_isolated("lightship.study:study_file", arguments, timeout_s=STUDY_TIMEOUT_S, python_path=search)
     return Study.from_dict(folder, document)
 
