@@ -32,9 +32,9 @@ class Notifications(Construct):
         self.pages = _topic(self, "Pages", f"{service}: pages", custody)
         self.tickets = _topic(self, "Tickets", f"{service}: tickets", custody)
         for recipient in recipients.everyone:
-            self.pages.add_subscription(_subscription(recipient))
+            self.pages.add_subscription(subscription(recipient))
         for recipient in (*recipients.everyone, *recipients.tickets):
-            self.tickets.add_subscription(_subscription(recipient))
+            self.tickets.add_subscription(subscription(recipient))
         if not recipients.everyone:
             cdk.Annotations.of(self).add_warning_v2(
                 "lightship:nobody-listens",
@@ -67,7 +67,8 @@ def _topic(scope: Construct, id: str, name: str, custody: Custody) -> sns.Topic:
     return topic
 
 
-def _subscription(recipient: str) -> sns.ITopicSubscription:
+def subscription(recipient: str) -> sns.ITopicSubscription:
+    """An e-mail address or https:// hook as a topic's subscriber. Raises SettingsError."""
     if recipient.startswith("https://"):
         return cast("sns.ITopicSubscription", subscriptions.UrlSubscription(recipient))
     if "@" in recipient:

@@ -15,7 +15,9 @@ from lightship_cdk.custody import create_custody
 from lightship_cdk.dashboard import create_dashboard
 from lightship_cdk.function import PredictFunction
 from lightship_cdk.http_endpoint import HttpEndpoint
+from lightship_cdk.monitoring import Monitoring, can_be_monitored
 from lightship_cdk.notifications import Notifications
+from lightship_cdk.notifier import Notifier
 from lightship_cdk.releases import PackagedRelease
 from lightship_cdk.rest_endpoint import RestEndpoint
 from lightship_cdk.rollout import Rollout
@@ -62,8 +64,11 @@ class ModelService(Construct):
             self, "Notifications", service=self.name, custody=self.custody, recipients=settings.recipients
         )
         self.comparison = self._compare(settings)
+        self.monitoring = self._monitor(settings)
         self.batch = self._schedule(settings)
+        self.notifier = self._explain(settings)
         self._watch(settings)
+        self.notifier.follow(self.rollout)
         self._apply_everywhere(settings)
 
     def _endpoint(self, settings: ServiceSettings) -> HttpEndpoint | RestEndpoint:
@@ -92,6 +97,20 @@ class ModelService(Construct):
             shadow=shadow,
         )
 
+    def _monitor(self, settings: ServiceSettings) -> Monitoring | None:
+        if settings.monitoring is None or not can_be_monitored(self.release):
+            return None
+        monitoring = Monitoring(
+            self,
+            "Monitoring",
+            live=self.predict,
+            stage=settings.stage_name,
+            custody=self.custody,
+            settings=settings.monitoring,
+        )
+        self.endpoint.add_feedback(monitoring.feedback)
+        return monitoring
+
     def _schedule(self, settings: ServiceSettings) -> ScheduledBatch | None:
         if settings.batch is None:
             return None
@@ -104,6 +123,20 @@ class ModelService(Construct):
             settings=settings.batch,
             custody=self.custody,
             notifications=self.notifications,
+            store=self.monitoring and self.monitoring.store,
+        )
+
+    def _explain(self, settings: ServiceSettings) -> Notifier:
+        return Notifier(
+            self,
+            "Notifier",
+            service=self.name,
+            options=_options(settings),
+            live=self.predict,
+            notifications=self.notifications,
+            custody=self.custody,
+            recipients=settings.recipients,
+            store=self.monitoring and self.monitoring.store,
         )
 
     def _shadow(self, folder: str, settings: ServiceSettings) -> PredictFunction:
@@ -127,7 +160,7 @@ class ModelService(Construct):
         watched = Watched(
             service=self.name,
             stage=settings.stage_name,
-            options=f" --stage {settings.stage}" if settings.stage else "",
+            options=_options(settings),
             function=self.predict,
             api=self.endpoint.metrics,
             notifications=self.notifications,
@@ -159,3 +192,8 @@ class ModelService(Construct):
         tags = {"lightship:model": self.release.manifest.name, "lightship:stage": settings.stage_name, **settings.tags}
         for key, value in tags.items():
             cdk.Tags.of(self).add(key, value)
+
+
+def _options(settings: ServiceSettings) -> str:
+    """What goes behind a command to name the stage."""
+    return f" --stage {settings.stage}" if settings.stage else ""
