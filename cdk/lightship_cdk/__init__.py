@@ -13,6 +13,8 @@ from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import Custody, create_custody
 from lightship_cdk.function import PredictFunction
 from lightship_cdk.http_endpoint import HttpEndpoint
+from lightship_cdk.monitoring import Monitoring
+from lightship_cdk.monitoring_settings import MonitoringSettings
 from lightship_cdk.notifications import Notifications
 from lightship_cdk.releases import PackagedRelease, locked_release
 from lightship_cdk.rest_endpoint import RestEndpoint
@@ -50,6 +52,8 @@ __all__ = [
     "LightshipStack",
     "MetricRef",
     "ModelService",
+    "Monitoring",
+    "MonitoringSettings",
     "Network",
     "Notifications",
     "Objectives",

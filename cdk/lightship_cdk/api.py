@@ -11,6 +11,8 @@ ROUTES = (
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 )
+# Late labels go to a function of their own.
+FEEDBACK_PATH = "/feedback"
 
 
 @dataclass(frozen=True, slots=True)

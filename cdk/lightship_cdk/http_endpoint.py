@@ -11,7 +11,7 @@ from aws_cdk import aws_certificatemanager as certificates
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from lightship_cdk.api import ROUTES, ApiMetrics, access_log_format
+from lightship_cdk.api import FEEDBACK_PATH, ROUTES, ApiMetrics, access_log_format
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.interfaces import as_function
@@ -64,6 +64,12 @@ class HttpEndpoint(Construct):
         self.url = self._domain_url(settings.domain) if settings.domain else self.api.api_endpoint
         self.api_id = self.api.api_id
         self.metrics = ApiMetrics({"ApiId": self.api.api_id}, METRICS)
+
+    def add_feedback(self, function: lambda_.Function) -> None:
+        """Put a function behind `POST /feedback`, for those who may also call `/predict`. With `iam` each route is a
+        resource of its own, so that a caller's policy can allow the one without the other."""
+        integration = integrations.HttpLambdaIntegration("Feedback", as_function(function))
+        self.api.add_routes(path=FEEDBACK_PATH, methods=[apigateway.HttpMethod.POST], integration=integration)
 
     def _authorizer(self, settings: EndpointSettings) -> apigateway.IHttpRouteAuthorizer:
         match settings.auth:

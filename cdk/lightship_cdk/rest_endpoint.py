@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from lightship_cdk.api import ROUTES, ApiMetrics, access_log_format
+from lightship_cdk.api import FEEDBACK_PATH, ROUTES, ApiMetrics, access_log_format
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.firewall import protect
@@ -72,6 +72,11 @@ class RestEndpoint(Construct):
         self.url = self._domain_url(settings.domain) if settings.domain else self.api.url.rstrip("/")
         self.api_id = self.api.rest_api_id
         self.metrics = ApiMetrics({"ApiName": name, "Stage": STAGE}, METRICS)
+
+    def add_feedback(self, function: lambda_.Function) -> None:
+        """Put a function behind `POST /feedback`, for those who have a key."""
+        integration = apigateway.LambdaIntegration(as_function(function))
+        self.api.root.resource_for_path(FEEDBACK_PATH).add_method("POST", integration)
 
     def _allow_logging(self, custody: Custody) -> None:
         """REST APIs log through one role of the whole account, without which a stage with logs can't be made."""

@@ -68,6 +68,10 @@ def _outputs(service: ModelService) -> dict[str, str]:
     }
     if isinstance(service.endpoint, RestEndpoint):
         outputs["ApiKeyId"] = service.endpoint.key.key_id
+    if service.monitoring is not None:
+        outputs["MonitoringBucket"] = service.monitoring.store.bucket.bucket_name
+        outputs["MonitorFunction"] = service.monitoring.function.function_name
+        outputs["MonitorSchedule"] = service.monitoring.schedule.ref
     if service.batch is not None:
         outputs["BatchStateMachine"] = service.batch.state_machine.ref
         outputs["BatchSchedule"] = service.batch.schedule.ref

@@ -1,0 +1,46 @@
+"""What a caller may choose about the monitoring of a deployed model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lightship_cdk.settings_error import SettingsError
+
+OFF = "off"
+# Firehose's own limits: https://docs.aws.amazon.com/firehose/latest/APIReference/API_BufferingHints.html
+LONGEST_BUFFER_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringSettings:
+    """Telemetry and labels are kept for `retention_days`; results, which are counts, and baselines stay.
+
+    A delivery to the bucket waits at most `buffer_s` seconds or for `buffer_mb` MB. The monitor runs at `minute` of
+    each hour, late enough for the last hour's deliveries, with `memory_mb`, `storage_mb` of disk and `timeout_s`.
+    """
+
+    retention_days: int = 90
+    buffer_s: int = 300
+    buffer_mb: int = 64
+    minute: int = 15
+    memory_mb: int = 1024
+    storage_mb: int = 1024
+    timeout_s: int = 900
+
+    def __post_init__(self) -> None:
+        if self.retention_days < 1:
+            raise SettingsError(f"retention_days = {self.retention_days} keeps nothing to compare. Write at least 1.")
+        if not 0 <= self.buffer_s <= LONGEST_BUFFER_S:
+            raise SettingsError(f"buffer_s = {self.buffer_s} isn't between 0 and {LONGEST_BUFFER_S}. Mend it.")
+        if not self.buffer_s // 60 < self.minute < 60:
+            raise SettingsError(
+                f"The monitor would run at minute {self.minute} of the hour, before {self.buffer_s} s of buffering "
+                "have delivered the hour before. Choose a later minute."
+            )
+
+    @classmethod
+    def from_config(cls, monitoring: Mapping[str, Any]) -> Self | None:
+        """What a parsed [monitoring] asks for; None where it captures nothing."""
+        if monitoring["capture"] == OFF:
+            return None
+        return cls(retention_days=monitoring["retention_days"])
