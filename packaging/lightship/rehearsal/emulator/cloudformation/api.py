@@ -12,6 +12,9 @@ from lightship.rehearsal.emulator.cloudformation.errors import AlreadyExistsErro
 from lightship.rehearsal.emulator.cloudformation.stacks import IN_REVIEW, ChangeSet, Stack, StackResource
 from lightship.rehearsal.emulator.cloudformation.template import Template
 
+CREATING = "CREATE_IN_PROGRESS"
+UPDATING = "UPDATE_IN_PROGRESS"
+
 type Input = dict[str, Any]
 type Output = Mapping[str, Any]
 
@@ -24,6 +27,7 @@ class Api:
         self._stacks = engine.stacks
         self._lock = threading.RLock()
         self._actions: Mapping[str, Callable[[Input], Output]] = {
+            "CancelUpdateStack": self._cancel_update_stack,
             "CreateChangeSet": self._create_change_set,
             "DeleteChangeSet": self._delete_change_set,
             "DeleteStack": self._delete_stack,
@@ -104,8 +108,9 @@ class Api:
             raise CloudFormationError(f"ChangeSet [{change_set.id}] cannot be executed: {change_set.reason}")
         change_set.execution = "EXECUTE_IN_PROGRESS"
         stack.operation = str(uuid.uuid4())
+        stack.stopped.clear()
         first = stack.template is None
-        stack.status = "CREATE_IN_PROGRESS" if first else "UPDATE_IN_PROGRESS"
+        stack.status = CREATING if first else UPDATING
         stack.tags, stack.capabilities = change_set.tags, change_set.capabilities
 
         def run() -> None:
@@ -124,7 +129,9 @@ class Api:
             return {}
         if stack.protected:
             raise CloudFormationError(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
-        if stack.busy:
+        if stack.status == CREATING:
+            stack.stopped.set()
+        elif stack.busy:
             raise CloudFormationError(f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
         stack.operation = str(uuid.uuid4())
         stack.status = "DELETE_IN_PROGRESS"
@@ -134,6 +141,13 @@ class Api:
                 self._engine.delete(stack)
 
         threading.Thread(target=run, name=f"delete-{stack.name}", daemon=True).start()
+        return {}
+
+    def _cancel_update_stack(self, given: Input) -> Output:
+        stack = self._stacks.find(given["StackName"])
+        if stack.status != UPDATING:
+            raise CloudFormationError("CancelUpdateStack cannot be called from current stack status")
+        stack.stopped.set()
         return {}
 
     def _delete_change_set(self, given: Input) -> Output:

@@ -43,6 +43,10 @@ class _Journal:
     replaced: list[StackResource] = field(default_factory=list)
 
 
+class StoppedError(LightshipError):
+    """Somebody cancelled the operation, or deletes the stack that it makes."""
+
+
 class Engine:
     """Deploys and deletes stacks through the AWS APIs of the emulator."""
 
@@ -51,18 +55,24 @@ class Engine:
         self.aws = aws
 
     def deploy(self, stack: Stack, template: Template, parameters: Mapping[str, str]) -> None:
-        """Make the stack what the template says; on failure undo, and leave the reason in the events and status."""
+        """Make the stack what the template says; on failure undo, and leave the reason in the events and status.
+
+        A creation that is stopped leaves what it made to the deletion that follows.
+        """
         verb = "UPDATE" if stack.template else "CREATE"
         previous = dict(stack.resources)
         journal = _Journal()
-        stack.set_status(f"{verb}_IN_PROGRESS", "User Initiated")
         try:
+            _go_on(stack)
+            stack.set_status(f"{verb}_IN_PROGRESS", "User Initiated")
             scope = self.scope(stack, template, parameters)
             check_rules(template, scope)
             self._apply(stack, template, scope, journal)
+            _go_on(stack)
             outputs = _outputs(template, scope)
         except FAILURES as error:
-            self._roll_back(stack, verb, previous, journal, _told(error))
+            if verb == "UPDATE" or not isinstance(error, StoppedError):
+                self._roll_back(stack, verb, previous, journal, _told(error))
             return
         stack.template, stack.parameters, stack.outputs = template, dict(parameters), outputs
         stack.resolved_parameters = dict(scope.parameters)
@@ -147,6 +157,7 @@ class Engine:
 
     def _apply(self, stack: Stack, template: Template, scope: Scope, journal: _Journal) -> None:
         for name in creation_order(template, scope):
+            _go_on(stack)
             definition = template.resources[name]
             properties = scope.resolve(definition.get("Properties") or {})
             existing = stack.resources.get(name)
@@ -310,6 +321,11 @@ def check_rules(template: Template, scope: Scope) -> None:
         for assertion in rule["Assertions"]:
             if not scope.resolve(assertion["Assert"]):
                 raise CloudFormationError(f"Template rule {name} failed: {assertion.get('AssertDescription', '')}")
+
+
+def _go_on(stack: Stack) -> None:
+    if stack.stopped.is_set():
+        raise StoppedError("User Initiated")
 
 
 def _wanted(definition: Mapping[str, Any], scope: Scope) -> bool:

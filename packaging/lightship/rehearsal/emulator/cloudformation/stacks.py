@@ -52,7 +52,7 @@ class ChangeSet:
 
 @dataclass
 class Stack:
-    """A stack. `lock` is held by the one operation that may be under way."""
+    """A stack. `lock` is held by the one operation that may be under way, and `stopped` is set to end it early."""
 
     name: str
     id: str
@@ -73,6 +73,7 @@ class Stack:
     events: list[dict[str, Any]] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     operation: str = ""
+    stopped: threading.Event = field(default_factory=threading.Event, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
