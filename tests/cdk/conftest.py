@@ -33,27 +33,40 @@ PROOF = Proof("exact", 3, 1e-6, 0.0, 0, 0, 41.0, 6.0, 1.5, 3.0, 82.0)
 def write_release(folder: Path, *, handler_source: str = "def handler(event, context): ...", **overrides: Any) -> Path:
     """A whole release folder with consistent digests; `overrides` are fields of Release."""
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), handler_source)
-    files = {"realtime.zip": buffer.getvalue(), CONTRACT: CONTRACT_OF_TWO.to_json(), GOLDEN: GOLDEN_ROWS.to_bytes()}
+    files = {
+        "realtime.zip": zipped(handler_source),
+        "monitor.zip": zipped("def handle(event, context): ..."),
+        CONTRACT: CONTRACT_OF_TWO.to_json(),
+        GOLDEN: GOLDEN_ROWS.to_bytes(),
+    }
     for name, data in files.items():
         (folder / name).write_bytes(data)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    artifact = Artifact("realtime.zip", "app.handler", digests["realtime.zip"], len(files["realtime.zip"]), 30)
+    artifacts = {
+        use: Artifact(f"{use}.zip", f"app.{call}", digests[f"{use}.zip"], len(files[f"{use}.zip"]), 30)
+        for use, call in (("realtime", "handler"), ("monitor", "handle"))
+    }
     release = Release(
         name="flights",
         version=hashlib.sha256(handler_source.encode()).hexdigest(),
         lightship="0.1.0",
         target=Target("3.13", "x86_64", "2_34"),
         engine=Engines("pure", "array"),
-        artifacts={"realtime": artifact},
+        artifacts=artifacts,
         files=digests,
         proof=PROOF,
     )
     release = replace(release, **overrides)
     (folder / MANIFEST).write_bytes(release.to_json())
     return folder
+
+
+def zipped(source: str) -> bytes:
+    """A zip with app.py."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("app.py"), source)
+    return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")

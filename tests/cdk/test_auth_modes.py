@@ -25,7 +25,7 @@ def test_cfn_lint_finds_nothing(by_auth: Callable[[str], Any], auth: str) -> Non
 
 def test_the_default_endpoint_wants_a_signature_on_every_route(closed: Any) -> None:
     routes = [each["Properties"] for each in closed.of_type("AWS::ApiGatewayV2::Route").values()]
-    assert {each["RouteKey"] for each in routes} == PATHS
+    assert {each["RouteKey"] for each in routes} == PATHS | {"POST /feedback"}
     assert {each["AuthorizationType"] for each in routes} == {"AWS_IAM"}
     assert "CorsConfiguration" not in closed.only("AWS::ApiGatewayV2::Api")
 
@@ -39,12 +39,18 @@ def test_an_http_api_is_throttled_and_logged(closed: Any) -> None:
     assert not any("header" in value or "body" in value for value in line.values())
 
 
-def test_the_api_may_invoke_the_alias_and_nothing_else(closed: Any) -> None:
-    permission = closed.only("AWS::Lambda::Permission")
-    (alias,) = closed.of_type("AWS::Lambda::Alias")
-    assert permission["FunctionName"] == {"Ref": alias}
-    assert permission["Principal"] == "apigateway.amazonaws.com"
-    assert "SourceArn" in permission
+@pytest.mark.parametrize("auth", ["iam", "api_key"])
+def test_the_api_may_invoke_the_alias_and_the_feedback_function(by_auth: Callable[[str], Any], auth: str) -> None:
+    stack = by_auth(auth)
+    (alias,) = stack.of_type("AWS::Lambda::Alias")
+    (feedback,) = [name for name in stack.of_type("AWS::Lambda::Function") if "Feedback" in name]
+    every = [each["Properties"] for each in stack.of_type("AWS::Lambda::Permission").values()]
+    permissions = [each for each in every if each["Principal"] == "apigateway.amazonaws.com"]
+    called = [each["FunctionName"] for each in permissions if "test-invoke" not in str(each)]
+    assert sorted(called, key=str) == [{"Fn::GetAtt": [feedback, "Arn"]}, {"Ref": alias}]
+    of_feedback = [str(each["SourceArn"]) for each in permissions if feedback in str(each["FunctionName"])]
+    assert all("/feedback" in source for source in of_feedback)
+    assert all("SourceArn" in each for each in permissions)
 
 
 def test_tokens_are_checked_against_issuer_and_audience(by_auth: Callable[[str], Any]) -> None:
@@ -63,7 +69,7 @@ def test_an_open_endpoint_is_warned_of(by_auth: Callable[[str], Any], closed: An
 def test_keys_are_wanted_by_every_method_and_counted(by_auth: Callable[[str], Any]) -> None:
     stack = by_auth("api_key")
     methods = [each["Properties"] for each in stack.of_type("AWS::ApiGateway::Method").values()]
-    assert len(methods) == len(PATHS)
+    assert len(methods) == len(PATHS | {"POST /feedback"})
     assert all(each["ApiKeyRequired"] for each in methods)
     plan = stack.only("AWS::ApiGateway::UsagePlan")
     assert plan["Quota"] == {"Limit": 100_000, "Period": "DAY"}

@@ -61,7 +61,43 @@ def test_every_role_says_what_it_may_do_and_nothing_more(closed: Any) -> None:
                 actions |= set([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
                 if each["Resource"] == "*":
                     assert each["Action"] == "cloudwatch:DescribeAlarms"
+    logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
     assert allowed == {
+        "MonitoringRole": {
+            *logging,
+            "kms:Decrypt",
+            "kms:GenerateDataKey",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:PutObject",
+            "sqs:SendMessage",
+        },
+        "MonitoringFeedbackRole": {*logging, "kms:GenerateDataKey", "s3:PutObject"},
+        "MonitoringScheduleRole": {"lambda:InvokeFunction", "sqs:SendMessage"},
+        "MonitoringDeliverySenderRole": {"firehose:PutRecord", "firehose:PutRecordBatch"},
+        "MonitoringDeliveryStreamRole": {
+            "kms:GenerateDataKey",
+            "logs:PutLogEvents",
+            "s3:AbortMultipartUpload",
+            "s3:GetBucketLocation",
+            "s3:ListBucketMultipartUploads",
+            "s3:PutObject",
+        },
+        "NotifierRole": {
+            *logging,
+            "cloudwatch:DescribeAlarmHistory",
+            "cloudwatch:DescribeAlarms",
+            "kms:Decrypt",
+            "kms:GenerateDataKey",
+            "lambda:GetAlias",
+            "lambda:GetFunctionConfiguration",
+            "lambda:ListVersionsByFunction",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "sns:Publish",
+            "sqs:SendMessage",
+        },
+        "NotifierDeployments": {"codedeploy:GetDeployment", "codedeploy:ListDeployments"},
         "PredictRole": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "RolloutHookRole": {"logs:CreateLogStream", "logs:PutLogEvents", "lambda:InvokeFunction"},
         "RolloutHookReports": {"codedeploy:PutLifecycleEventHookExecutionStatus"},
@@ -78,7 +114,7 @@ def test_every_role_says_what_it_may_do_and_nothing_more(closed: Any) -> None:
 def test_logs_are_encrypted_kept_and_dropped_in_time(closed: Any) -> None:
     (key,) = closed.of_type("AWS::KMS::Key")
     groups = closed.of_type("AWS::Logs::LogGroup").values()
-    assert len(groups) == 3
+    assert len(groups) >= 6
     for group in groups:
         assert group["Properties"]["KmsKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
         assert group["Properties"]["RetentionInDays"] == 30
@@ -94,7 +130,9 @@ def test_alarms_may_publish_to_the_encrypted_topics(closed: Any) -> None:
     assert set(grant["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
     for policy in closed.of_type("AWS::SNS::TopicPolicy").values():
         said = policy["Properties"]["PolicyDocument"]["Statement"]
-        assert any(each["Principal"] == admitted and each["Action"] == "sns:Publish" for each in said)
+        # The explained messages come from the function, by its role.
+        by_alarms = any(each["Principal"] == admitted and each["Action"] == "sns:Publish" for each in said)
+        assert by_alarms == ("Notifications" in str(policy["Properties"]["Topics"]))
         assert any(each["Effect"] == "Deny" and "aws:SecureTransport" in json.dumps(each) for each in said)
 
 
@@ -114,6 +152,11 @@ def test_outputs_have_the_names_that_scripts_read(closed: Any, by_auth: Callable
         "PagesTopic",
         "TicketsTopic",
         "DeploymentGroup",
+        "ExplainedPagesTopic",
+        "ExplainedTicketsTopic",
+        "MonitoringBucket",
+        "MonitorFunction",
+        "MonitorSchedule",
     }
     assert set(closed.template["Outputs"]) == names
     assert set(by_auth("api_key").template["Outputs"]) == names | {"ApiKeyId"}
