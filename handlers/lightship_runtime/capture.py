@@ -7,8 +7,7 @@ from typing import Any, Literal, NamedTuple, Self, cast, get_args
 from lightship_runtime.contract import Contract
 from lightship_runtime.errors import InvalidDocumentError
 from lightship_runtime.monitor.bins import Bins, Coder, column_coder, encode_columns
-from lightship_runtime.monitor.records import encode_record
-from lightship_runtime.sampling import is_sampled
+from lightship_runtime.monitor.records import PREDICTION_DIGITS, encode_record, rounded
 
 type Mode = Literal["codes", "raw", "off"]
 
@@ -18,7 +17,6 @@ LONGEST_TEXT = 1_000
 """Characters that are kept of a raw text."""
 LONGEST_RECORD = 100_000
 """A record whose raw values make it longer goes without them, so that it fits into a line."""
-PREDICTION_DIGITS = 9
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -82,6 +80,8 @@ class Recorder:
         for record, caller in zip(records, callers, strict=False):
             record["u"] = caller
         if self._capture.mode == "raw":
+            from lightship_runtime.sampling import is_sampled
+
             for row, record in enumerate(records):
                 if is_sampled(ids[row], self._capture.share):
                     record["x"] = {name: _short(columns[place][row]) for place, name in self._raw}
@@ -107,7 +107,7 @@ class Recorder:
         if self._output.width:
             return None
         if type(value) is float and self._output.task == "regression":
-            return float(f"{value:.{PREDICTION_DIGITS}g}")
+            return rounded(value, PREDICTION_DIGITS)
         return value
 
 

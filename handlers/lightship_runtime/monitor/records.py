@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 SCORE_DIGITS = 6
+PREDICTION_DIGITS = 9
 METRICS = ("Requests", "Refused", "Failed", "Latency", "ColdStarts")
 """The metrics of a request that the monitor reads."""
 _LATEST = 1e11
@@ -66,15 +67,15 @@ def encode_record(
     """The JSON-ready record of one prediction. Scores keep six digits; one that isn't finite is left out."""
     record: dict[str, Any] = {"i": identifier, "p": predicted, "c": codes}
     if score is not None:
-        rounded = [_rounded(value) for value in score] if isinstance(score, Sequence) else _rounded(score)
-        if rounded is not None and (not isinstance(rounded, list) or None not in rounded):
-            record["s"] = rounded
+        kept = [rounded(value) for value in score] if isinstance(score, Sequence) else rounded(score)
+        if all(value - value == 0 for value in (kept if isinstance(kept, list) else [kept])):
+            record["s"] = kept
     return record
 
 
-def _rounded(value: float) -> float | None:
-    value = float(f"{value:.{SCORE_DIGITS}g}")
-    return value if value - value == 0 else None
+def rounded(value: float, digits: int = SCORE_DIGITS) -> float:
+    """A score, or with PREDICTION_DIGITS a predicted number, as records keep it."""
+    return float(f"{value:.{digits}g}")
 
 
 def decode_line(text: str | bytes, width: int | None) -> Line | None:

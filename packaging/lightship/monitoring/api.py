@@ -10,8 +10,8 @@ import pandas as pd
 from lightship.monitoring.errors import MonitoringError
 from lightship.monitoring.frames import column_kind, make_column, plain_values
 from lightship.monitoring.outputs import Score, check_columns, frame_batch, make_outputs, score_roles, stored_roles
-from lightship_runtime.monitor.accumulate import add_batch, as_floats
-from lightship_runtime.monitor.baseline import Baseline, Performance
+from lightship_runtime.monitor.accumulate import Batch, add_batch, as_floats
+from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, Outputs, Performance
 from lightship_runtime.monitor.performance import by_class, observed
 from lightship_runtime.monitor.profile import Profile
 from lightship_runtime.monitor.results import Result, Window, evaluate
@@ -51,10 +51,18 @@ def make_baseline(
     )
     labels = None if label is None else plain_values(frame[label])
     outputs = make_outputs(frame, roles, labels, positive)
-    mean = _mean(labels) if outputs.task == "regression" and labels is not None else 0.0
-    bare = Baseline(len(frame), columns, outputs, Performance(label_mean=mean), tuple(segments))
+    bare = Baseline(len(frame), columns, outputs, Performance())
+    return build_baseline(columns, outputs, frame_batch(bare, frame, roles, labels), tuple(segments))
+
+
+def build_baseline(
+    columns: tuple[ColumnBaseline, ...], outputs: Outputs, batch: Batch, segments: tuple[str, ...]
+) -> Baseline:
+    """The baseline of these columns and outputs, with the model's performance on the batch, which are its rows."""
+    mean = _mean(batch.actual) if outputs.task == "regression" and batch.actual is not None else 0.0
+    bare = Baseline(len(batch.codes), columns, outputs, Performance(label_mean=mean), segments)
     profile = Profile.empty(bare)
-    add_batch(profile, bare, frame_batch(bare, frame, roles, labels))
+    add_batch(profile, bare, batch)
     return replace(bare, performance=_performance(bare, profile))
 
 

@@ -15,3 +15,7 @@ class MissingColumnError(MonitoringError):
     def __init__(self, role: str, name: object, available: Sequence[object]) -> None:
         shown = ", ".join(repr(column) for column in list(available)[:20])
         super().__init__(f"The {role} column {name!r} is not in the frame. It has {shown}. Name one of these.")
+
+
+class BaselineError(MonitoringError):
+    """Rows can't be the baseline of the model that is packaged."""

@@ -18,7 +18,7 @@ from lightship_runtime.monitor.vector import Floats, class_positions
 type Score = str | Sequence[str] | Mapping[Any, str] | None
 type Roles = Mapping[str, str | None]
 
-_MOST_CLASSES = 50
+MOST_CLASSES = 50
 _FEW_VALUES = 20
 
 
@@ -62,7 +62,7 @@ def make_outputs(frame: pd.DataFrame, roles: Roles, labels: Sequence[Any] | None
     if _is_regression(frame[prediction], values):
         return Outputs("regression", tracks=(numeric_track("prediction", as_floats(values)),), names=names)
     classes = _classes(values, labels)
-    return Outputs("labels", classes, tracks=(_prediction_track(values),), names=names)
+    return Outputs("labels", classes, tracks=(prediction_track(values),), names=names)
 
 
 def _is_regression(series: "pd.Series[Any]", values: Sequence[Any]) -> bool:
@@ -80,9 +80,9 @@ def _classes(*groups: Sequence[Any] | None) -> tuple[str, ...]:
             key = category_key(value)
             key = {"true": "1", "false": "0"}.get(key, key) if {"0", "1"} & found.keys() else key
             found.setdefault(key, value)
-    if len(found) > _MOST_CLASSES:
+    if len(found) > MOST_CLASSES:
         raise MonitoringError(
-            f"There are {len(found)} classes; at most {_MOST_CLASSES} are watched. Group them, or give no prediction."
+            f"There are {len(found)} classes; at most {MOST_CLASSES} are watched. Group them, or give no prediction."
         )
     try:
         return tuple(sorted(found, key=lambda key: found[key]))
@@ -90,7 +90,8 @@ def _classes(*groups: Sequence[Any] | None) -> tuple[str, ...]:
         return tuple(sorted(found))
 
 
-def _prediction_track(values: Sequence[Any]) -> Track:
+def prediction_track(values: Sequence[Any]) -> Track:
+    """The track of predicted classes, None where there is none."""
     present = np.array([value is not None for value in values], np.bool_)
     return category_track("prediction", values, present)
 
@@ -109,8 +110,8 @@ def _binary(frame: pd.DataFrame, roles: Roles, labels: Sequence[Any] | None, pos
     target = category_key(positive) if positive is not None else _positive(classes, predicted, labels, scores)
     if target not in classes:
         raise MonitoringError(f"The positive class {target!r} is not among {', '.join(classes)}. Name one of these.")
-    calibration = _calibration(scores, labels, classes, target)
-    tracks = (_prediction_track(predicted), numeric_track("score", scores))
+    calibration = calibration_of(scores, labels, classes, target)
+    tracks = (prediction_track(predicted), numeric_track("score", scores))
     names = {role: name for role, name in roles.items() if name}
     return Outputs("binary", classes, target, tracks, (calibration,), names)
 
@@ -125,7 +126,8 @@ def _positive(classes: tuple[str, ...], predicted: Sequence[Any], labels: Sequen
     return classes[1]
 
 
-def _calibration(scores: Floats, labels: Sequence[Any] | None, classes: tuple[str, ...], target: str) -> Calibration:
+def calibration_of(scores: Floats, labels: Sequence[Any] | None, classes: tuple[str, ...], target: str) -> Calibration:
+    """The calibration of one class's scores; only its bins where there are no labels."""
     finite = np.isfinite(scores)
     edges = score_edges(scores[finite], len(classes) if len(classes) > 2 else 1)
     if labels is None:
@@ -153,8 +155,8 @@ def _multiclass(frame: pd.DataFrame, roles: Roles, several: Sequence[str], label
     names |= {f"score:{name}": column for name, column in zip(classes, columns, strict=True)}
     scores = np.column_stack([floats(frame[column]) for column in columns])
     predicted = predictions(frame, names, classes)
-    calibration = tuple(_calibration(scores[:, k], labels, classes, name) for k, name in enumerate(classes))
-    tracks = (_prediction_track(predicted), numeric_track("score", largest(scores)))
+    calibration = tuple(calibration_of(scores[:, k], labels, classes, name) for k, name in enumerate(classes))
+    tracks = (prediction_track(predicted), numeric_track("score", largest(scores)))
     return Outputs("multiclass", classes, None, tracks, calibration, names)
 
 
@@ -185,7 +187,7 @@ def frame_batch(baseline: Baseline, frame: pd.DataFrame, roles: Roles, labels: S
         raise MonitoringError(
             f"The baseline has {len(outputs.calibration)} score columns, {scores.shape[1]} were given. Name all."
         )
-    if outputs.task == "none":
+    if outputs.task == "none" and not outputs.tracks:
         predicted: list[Any] = [None] * len(frame)
     else:
         order = outputs.classes

@@ -1,0 +1,252 @@
+"""The baseline of a model that is packaged: its inputs by the contract, and what the original model makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightship.columns import infer_column
+from lightship.describe import MAX_CATEGORIES, Described
+from lightship.monitoring.api import build_baseline
+from lightship.monitoring.errors import BaselineError
+from lightship.monitoring.frames import column_kind, make_column
+from lightship.monitoring.outputs import MOST_CLASSES, calibration_of, prediction_track
+from lightship.monitoring.tracks import numeric_track
+from lightship_runtime.contract import Column, Contract
+from lightship_runtime.engine import Engine
+from lightship_runtime.monitor.accumulate import Batch, largest
+from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Outputs
+from lightship_runtime.monitor.bins import category_key
+from lightship_runtime.monitor.records import PREDICTION_DIGITS, rounded
+from lightship_runtime.monitor.vector import Floats, class_positions, column_codes
+from lightship_runtime.predict import as_list, finite
+from lightship_runtime.validation import check_for, expectation
+
+MAX_ROWS = 20_000
+"""More rows make the bins no better; those used lie evenly between the first and the last."""
+_BLOCK = 2_000
+_LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows for a baseline: one list a contract column; labels in the same order. None is missing or unknown."""
+
+    columns: list[list[Any]]
+    labels: list[Any] | None
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def thinned(self, most: int) -> "Rows":
+        """At most that many of the rows, evenly spaced."""
+        if len(self) <= most:
+            return self
+        return self._at(np.linspace(0, len(self) - 1, most).round().astype(int).tolist())
+
+    def finite(self) -> "Rows":
+        """The rows without infinities, which no request can carry."""
+        bad = {row for values in self.columns for row, value in enumerate(values) if _infinite(value)}
+        return self._at([row for row in range(len(self)) if row not in bad]) if bad else self
+
+    def _at(self, places: Sequence[int]) -> "Rows":
+        labels = self.labels
+        return Rows(
+            [[values[place] for place in places] for values in self.columns],
+            None if labels is None else [labels[place] for place in places],
+        )
+
+
+def rows_of_sample(described: Described, labels: Any) -> Rows:
+    """The sample's own rows. Several columns of labels, of several outputs, aren't used."""
+    usable = labels is not None and getattr(labels, "ndim", 1) == 1
+    return Rows(described.columns, _plain(labels) if usable else None)
+
+
+def rows_of_frame(frame: pd.DataFrame, contract: Contract, label: str | None) -> Rows:
+    """The rows of another frame, each as a request would be checked. Other columns are ignored.
+
+    `label` names the column of labels; without it, one called "label" that is no input is taken.
+    Raises BaselineError for what the contract refuses, and for a label that isn't there.
+    """
+    absent = [name for name in contract.names if name not in frame.columns]
+    if absent:
+        raise BaselineError(
+            f"The baseline lacks the column {absent[0]!r} that the model takes (it has "
+            f"{', '.join(map(str, frame.columns[:20]))}). Give rows with all of the model's columns."
+        )
+    if label is not None and label not in frame.columns:
+        raise BaselineError(
+            f"The baseline has no column {label!r} for the labels. Its columns are "
+            f"{', '.join(map(str, frame.columns[:20]))}."
+        )
+    if label is None and _LABEL in frame.columns and _LABEL not in contract.names:
+        label = _LABEL
+    columns = [_checked(column, frame[column.name]) for column in contract.columns]
+    return Rows(columns, None if label is None else _plain(frame[label]))
+
+
+def _checked(column: Column, series: "pd.Series[Any]") -> list[Any]:
+    _, values = infer_column(column.name, series, MAX_CATEGORIES)
+    check = check_for(column)
+    checked: list[Any] = []
+    for row, value in enumerate(values):
+        if value is None:
+            if not column.nullable:
+                raise BaselineError(
+                    f"The baseline's column {column.name!r} has no value in row {row}, but the sample has one in every "
+                    "row, so that requests without it are refused. Leave such rows out, or have one in the sample."
+                )
+            checked.append(None)
+            continue
+        try:
+            checked.append(check(value))
+        except (ValueError, TypeError, OverflowError) as error:
+            raise BaselineError(
+                f"The baseline's column {column.name!r} has {value!r} in row {row}; the model takes "
+                f"{expectation(column)}. Give rows as the model will see them."
+            ) from error
+    return checked
+
+
+def _infinite(value: Any) -> bool:
+    return isinstance(value, float) and value in (np.inf, -np.inf)
+
+
+def _plain(labels: "pd.Series[Any]") -> list[Any]:
+    return [None if gap else value for value, gap in zip(labels.tolist(), labels.isna(), strict=True)]
+
+
+def baseline_of(original: Engine, contract: Contract, rows: Rows, segments: Sequence[str] = ()) -> Baseline:
+    """The baseline of these rows, with what the original model predicts of them.
+
+    Raises BaselineError for segments or labels that don't fit the model, and where it refuses the rows.
+    """
+    for name in segments:
+        if name not in contract.names:
+            raise BaselineError(f"The segment {name!r} is no column of the model: {', '.join(contract.names[:20])}.")
+    rows = rows.finite().thinned(MAX_ROWS)
+    if not len(rows):
+        raise BaselineError("The baseline has 0 rows of finite values. Give rows as the model will see them.")
+    columns = tuple(map(_column, contract.columns, rows.columns))
+    codes = np.concatenate([column_codes(*each) for each in zip(columns, rows.columns, strict=True)], axis=1)
+    answers = _ask(original, rows.columns)
+    labels = _labels(contract, rows.labels)
+    outputs, predicted, scores = _outputs(contract, answers, labels)
+    if outputs.task == "none" or (outputs.task == "labels" and contract.output.task == "clustering"):
+        labels = None
+    return build_baseline(columns, outputs, Batch(codes, predicted, scores, labels), tuple(segments))
+
+
+def _column(column: Column, values: list[Any]) -> ColumnBaseline:
+    kind = _kind(column, values)
+    series = pd.Series(values, name=column.name, dtype=np.float64 if kind == "numeric" else object)
+    return make_column(series, kind)
+
+
+def _kind(column: Column, values: Sequence[Any]) -> ColumnKind:
+    match column.type:
+        case "number" | "integer":
+            return "numeric"
+        case "boolean" | "category" | "datetime":
+            return column.type
+        case "text":
+            # Names and numbers of things are texts to the contract when they are many; they have no words to count.
+            return "text" if column_kind(pd.Series(values, dtype=object)) == "text" else "category"
+
+
+def _ask(original: Engine, columns: Sequence[list[Any]]) -> tuple[list[Any], list[Any] | None]:
+    """Predictions and probabilities, None where they aren't finite."""
+    predictions: list[Any] = []
+    probabilities: list[Any] | None = []
+    for start in range(0, len(columns[0]), _BLOCK):
+        try:
+            answer = original.predict([values[start : start + _BLOCK] for values in columns])
+        except Exception as error:
+            raise BaselineError(
+                f"The model can't predict the baseline's rows {start} to {start + _BLOCK} "
+                f"({type(error).__name__}: {error}). Give rows as the model will see them."
+            ) from error
+        predictions += finite(as_list(answer.predictions))
+        if answer.probabilities is None:
+            probabilities = None
+        elif probabilities is not None:
+            probabilities += finite(as_list(answer.probabilities))
+    return predictions, probabilities
+
+
+def _labels(contract: Contract, labels: list[Any] | None) -> list[Any] | None:
+    """The labels, where the model's task has any. Raises BaselineError when none of them can be one."""
+    output = contract.output
+    if labels is None or output.width or all(value is None for value in labels):
+        return None
+    known = [value for value in labels if value is not None]
+    match output.task:
+        case "binary" | "multiclass":
+            keys = [category_key(label) for label in output.classes]
+            fits = bool((class_positions(keys, known) < len(keys)).any())
+            wanted = "one of " + ", ".join(keys[:10])
+        case "regression":
+            fits = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+            wanted = "a number"
+        case "outlier":
+            fits = bool((class_positions(("-1", "1"), known) < 2).any())
+            wanted = "-1 or 1"
+        case _:
+            return None
+    if not fits:
+        raise BaselineError(
+            f"The baseline's labels aren't what the model predicts: they are like {known[0]!r}, but a prediction is "
+            f"{wanted}. Name the column of the outcomes."
+        )
+    return labels
+
+
+type _Given = tuple[Outputs, list[Any], Floats]
+
+
+def _outputs(contract: Contract, answers: tuple[list[Any], list[Any] | None], labels: list[Any] | None) -> _Given:
+    """The outputs' part of the baseline, the predictions and the scores (n, K), rounded as telemetry rounds them."""
+    predictions, probabilities = answers
+    none = np.zeros((len(predictions), 0))
+    output = contract.output
+    if output.width:
+        return Outputs("none"), [None] * len(predictions), none
+    match output.task:
+        case "regression":
+            values = [None if value is None else rounded(float(value), PREDICTION_DIGITS) for value in predictions]
+            track = numeric_track("prediction", np.array([np.nan if v is None else v for v in values], np.float64))
+            return Outputs("regression", tracks=(track,), names={"prediction": "prediction"}), values, none
+        case "binary" | "multiclass":
+            predicted = [output.classes[place] for place in predictions]
+            return _classifier(tuple(map(category_key, output.classes)), predicted, probabilities, labels)
+        case "outlier":
+            return _classifier(("-1", "1"), predictions, None, labels)
+        case "clustering":
+            return _classifier(tuple(map(str, sorted(set(predictions)))), predictions, None, None)
+        case _:
+            return Outputs("none"), [None] * len(predictions), none
+
+
+def _classifier(
+    classes: tuple[str, ...], predicted: list[Any], probabilities: list[Any] | None, labels: list[Any] | None
+) -> _Given:
+    names = {"prediction": "prediction"}
+    none = np.zeros((len(predicted), 0))
+    prediction = prediction_track(predicted)
+    if len(classes) > MOST_CLASSES:
+        return Outputs("none", tracks=(prediction,), names=names), predicted, none
+    if probabilities is None:
+        return Outputs("labels", classes, tracks=(prediction,), names=names), predicted, none
+    matrix = np.array([[np.nan if p is None else rounded(p) for p in row] for row in probabilities], np.float64)
+    binary = len(classes) == 2
+    scores = matrix[:, 1:] if binary else matrix
+    scored = classes[1:] if binary else classes
+    names |= {"score": "score"} if binary else {f"score:{name}": f"score {name}" for name in classes}
+    calibration = tuple(calibration_of(scores[:, k], labels, classes, name) for k, name in enumerate(scored))
+    tracks = (prediction, numeric_track("score", largest(scores)))
+    positive = classes[1] if binary else None
+    outputs = Outputs("binary" if binary else "multiclass", classes, positive, tracks, calibration, names)
+    return outputs, predicted, scores
