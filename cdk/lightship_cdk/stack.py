@@ -64,6 +64,8 @@ def _outputs(service: ModelService) -> dict[str, str]:
         "ReleaseVersion": service.release.manifest.version,
         "PagesTopic": service.notifications.pages.topic_arn,
         "TicketsTopic": service.notifications.tickets.topic_arn,
+        "ExplainedPagesTopic": service.notifier.pages.topic_arn,
+        "ExplainedTicketsTopic": service.notifier.tickets.topic_arn,
         "DeploymentGroup": service.rollout.group.deployment_group_name,
     }
     if isinstance(service.endpoint, RestEndpoint):
