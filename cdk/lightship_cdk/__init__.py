@@ -4,8 +4,8 @@
 (`PredictFunction`, `HttpEndpoint`, `RestEndpoint`, `Notifications`, `Alarms`, `Rollout`) can be used alone.
 """
 
-from lightship_cdk.alarm_table import ALARMS, AlarmRow, MetricRef
-from lightship_cdk.alarms import Alarms, Watched
+from lightship_cdk.alarm_table import ALARMS, COMPOSITES, AlarmRow, CompositeRow, MetricRef
+from lightship_cdk.alarms import Alarms
 from lightship_cdk.batch import ScheduledBatch
 from lightship_cdk.batch_settings import BatchSettings
 from lightship_cdk.checks import add_checks, synthesise
@@ -34,14 +34,17 @@ from lightship_cdk.settings import (
     ServiceSettings,
 )
 from lightship_cdk.stack import LightshipStack
+from lightship_cdk.watched import Watched, WatchedBatch, WatchedEndpoint
 
 __all__ = [
     "ALARMS",
+    "COMPOSITES",
     "AlarmRow",
     "Alarms",
     "BatchSettings",
     "Comparison",
     "ComparisonSettings",
+    "CompositeRow",
     "Custody",
     "CustodySettings",
     "Domain",
@@ -66,6 +69,8 @@ __all__ = [
     "ScheduledBatch",
     "ServiceSettings",
     "Watched",
+    "WatchedBatch",
+    "WatchedEndpoint",
     "add_checks",
     "create_custody",
     "locked_release",

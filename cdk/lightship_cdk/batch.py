@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from lightship_cdk.batch_alarms import BatchAlarms, WatchedBatch
+from lightship_cdk.alarms import Alarms
 from lightship_cdk.batch_definition import BOOKS, MAP_RESULTS, definition
 from lightship_cdk.batch_settings import BatchSettings, place_of
 from lightship_cdk.checks import accept
@@ -21,6 +21,7 @@ from lightship_cdk.monitoring_store import COUNTS, MonitoringStore
 from lightship_cdk.notifications import Notifications
 from lightship_cdk.releases import PackagedRelease, RefusedReleaseError
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
+from lightship_cdk.watched import Watched, WatchedBatch
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 START_RETRIES = 20
@@ -31,7 +32,8 @@ class ScheduledBatch(Construct):
     """Scores what is new below the input prefix, at every time of the schedule.
 
     Raises RefusedReleaseError for a release without batch.zip. The buckets exist already, are in the stack's account,
-    and are encrypted by keys that the function may use. Where there is a `store`, a run adds its counts to it.
+    and are encrypted by keys that the function may use. Where there is a `store`, a run adds its counts to it. Given
+    `notifications` it makes its own alarms; a ModelService watches it with everything else, by `watched`.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class ScheduledBatch(Construct):
         stage: str,
         settings: BatchSettings,
         custody: Custody,
-        notifications: Notifications,
+        notifications: Notifications | None = None,
         store: MonitoringStore | None = None,
     ) -> None:
         super().__init__(scope, id)
@@ -61,17 +63,18 @@ class ScheduledBatch(Construct):
         )  # fmt: skip
         accept(self.dead_letters, "AwsSolutions-SQS3", "It is itself the dead-letter queue of the schedule.")
         self.schedule = self._schedule(name)
-        watched = WatchedBatch(
-            service=name,
-            model=release.manifest.name,
-            stage=stage,
-            state_machine_arn=self.state_machine.ref,
-            queue_name=self.dead_letters.queue_name,
-            notifications=notifications,
-            expected_every_h=settings.watch_h,
-            max_reject_share=settings.max_reject_share,
-        )
-        self.alarms = BatchAlarms(self, "Alarms", watched)
+        self.watched = WatchedBatch(self.state_machine.ref, settings.watch_h, settings.max_reject_share)
+        if notifications:
+            watched = Watched(
+                service=name,
+                model=release.manifest.name,
+                stage=stage,
+                notifications=notifications,
+                batch=self.watched,
+                queues={"batch": self.dead_letters.queue_name},
+                log_groups={"batch": self.log_group},
+            )
+            self.alarms = Alarms(self, "Alarms", watched=watched)
 
     def _function(self, release: PackagedRelease, stage: str) -> lambda_.Function:
         manifest = release.manifest

@@ -8,8 +8,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from lightship_cdk.alarm_table import MINUTE, MetricRef
-from lightship_cdk.alarms import Watched, metric
 from lightship_cdk.comparison import Comparison
+from lightship_cdk.watched import Watched, metric
 
 GRAPHS = (
     ("Requests", (MetricRef("api", "count", "Sum"),)),

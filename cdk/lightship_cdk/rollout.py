@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -49,6 +50,7 @@ class Rollout(Construct):
         id: str,  # noqa: A002 (the CDK's own name)
         *,
         function: PredictFunction,
+        stage: str,
         alarms: Sequence[cloudwatch.IAlarm],
         custody: Custody,
         settings: RolloutSettings | None = None,
@@ -57,7 +59,7 @@ class Rollout(Construct):
         settings = settings or RolloutSettings()
         if len(alarms) > MAX_ALARMS:
             raise SettingsError(f"{len(alarms)} alarms may undo the shift; CodeDeploy takes {MAX_ALARMS}. Give fewer.")
-        self.hook = self._hook(function, custody, settings)
+        self.hook = self._hook(function, stage, custody, settings)
         self.application = codedeploy.LambdaApplication(self, "Application")
         self.group = codedeploy.LambdaDeploymentGroup(
             self,
@@ -72,6 +74,7 @@ class Rollout(Construct):
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=bool(alarms)
             ),
         )
+        self.failures = self._count_failures()
         # Apart from the role, which the group's own role waits for; the shift needs it, so the alias waits instead.
         report = iam.Policy(
             self,
@@ -88,7 +91,9 @@ class Rollout(Construct):
         )
         function.alias.node.add_dependency(gate, report)
 
-    def _hook(self, function: PredictFunction, custody: Custody, settings: RolloutSettings) -> lambda_.Function:
+    def _hook(
+        self, function: PredictFunction, stage: str, custody: Custody, settings: RolloutSettings
+    ) -> lambda_.Function:
         log_group = custody.log_group(self, "HookLogs")
         version = function.version.function_arn
         statements = [allow_logging(log_group.log_group_arn), allow(["lambda:InvokeFunction"], version)]
@@ -110,10 +115,25 @@ class Rollout(Construct):
                 "LIGHTSHIP_VERSION": version,
                 "LIGHTSHIP_TOLERANCE": repr(DEFAULT_TOLERANCE if proof is None else proof.tolerance),
                 "LIGHTSHIP_LATENCY_MS": repr(settings.hook_latency_ms),
+                "LIGHTSHIP_SERVICE": function.release.manifest.name,
+                "LIGHTSHIP_STAGE": stage,
             },
         )
         accept(hook, "AwsSolutions-L1", "The runtime modules it is made of are tested on this Python.")
         return hook
+
+    def _count_failures(self) -> events.CfnRule:
+        """A rule that sends nothing anywhere: EventBridge counts what it matches, and an alarm watches the count."""
+        return events.CfnRule(
+            self,
+            "Failures",
+            description="Shifts of traffic that failed or were stopped",
+            event_pattern={
+                "source": ["aws.codedeploy"],
+                "detail-type": ["CodeDeploy Deployment State-change Notification"],
+                "detail": {"state": ["FAILURE", "STOP"], "application": [self.application.application_name]},
+            },
+        )
 
     def _role(self, function: PredictFunction) -> iam.Role:
         """CodeDeploy's own policy would let it into every function and topic; this one names ours."""

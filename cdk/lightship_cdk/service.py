@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from lightship_cdk.alarm_table import COMPARISON_ALARMS, DISAGREEMENT_ALARM, ROLLBACK_ALARMS, SERVICE_ALARMS
-from lightship_cdk.alarms import Alarms, Watched, count_failures
+from lightship_cdk.alarms import Alarms, count_failures
 from lightship_cdk.batch import ScheduledBatch
 from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import create_custody
@@ -22,6 +23,10 @@ from lightship_cdk.releases import PackagedRelease
 from lightship_cdk.rest_endpoint import RestEndpoint
 from lightship_cdk.rollout import Rollout
 from lightship_cdk.settings import ServiceSettings
+from lightship_cdk.watched import Watched, WatchedEndpoint
+
+if TYPE_CHECKING:
+    from lightship_cdk.alarm_table import Log
 
 
 class ModelService(Construct):
@@ -122,7 +127,6 @@ class ModelService(Construct):
             stage=settings.stage_name,
             settings=settings.batch,
             custody=self.custody,
-            notifications=self.notifications,
             store=self.monitoring and self.monitoring.store,
         )
 
@@ -137,6 +141,7 @@ class ModelService(Construct):
             custody=self.custody,
             recipients=settings.recipients,
             store=self.monitoring and self.monitoring.store,
+            runbooks=settings.runbooks or "",
         )
 
     def _shadow(self, folder: str, settings: ServiceSettings) -> PredictFunction:
@@ -156,34 +161,70 @@ class ModelService(Construct):
         )
 
     def _watch(self, settings: ServiceSettings) -> None:
-        comparison = self.comparison
-        watched = Watched(
-            service=self.name,
-            stage=settings.stage_name,
-            options=_options(settings),
-            function=self.predict,
-            api=self.endpoint.metrics,
-            notifications=self.notifications,
-            objectives=settings.objectives,
-            comparison=settings.comparison,
-            failures_queue_name=comparison.failures.queue_name if comparison else "",
-        )
         count_failures(self, self.predict.log_group)
-        service_rows = SERVICE_ALARMS + (COMPARISON_ALARMS if comparison else ())
-        # A shadow is only reported: nobody's traffic goes to it.
-        undoing = ROLLBACK_ALARMS + ((DISAGREEMENT_ALARM,) if comparison and not settings.comparison.shadow else ())
-        self.alarms = Alarms(self, "Alarms", rows=service_rows, watched=watched)
-        self.rollback_alarms = Alarms(self, "RollbackAlarms", rows=undoing, watched=watched)
+        watched = self._watched(settings)
+        self.rollback_alarms = Alarms(self, "RollbackAlarms", watched=watched, undoing=True)
         self.rollout = Rollout(
             self,
             "Rollout",
             function=self.predict,
+            stage=settings.stage_name,
             alarms=list(self.rollback_alarms.by_id.values()),
             custody=self.custody,
             settings=settings.rollout,
         )
+        watched = replace(
+            watched,
+            rule=self.rollout.failures.ref,
+            log_groups={**watched.log_groups, "hook": _log_group(self.rollout, "HookLogs")},
+        )
+        self.alarms = Alarms(self, "Alarms", watched=watched)
         every = [*self.alarms.by_id.values(), *self.rollback_alarms.by_id.values()]
-        self.dashboard = create_dashboard(self, watched, every, comparison)
+        self.dashboard = create_dashboard(self, watched, every, self.comparison)
+
+    def _watched(self, settings: ServiceSettings) -> Watched:
+        """What there is of the service."""
+        queues = {"notifier": self.notifier.failures.queue_name}
+        functions = {"notifier": self.notifier.function.function_name}
+        groups: dict[Log, logs.LogGroup] = {
+            "predict": self.predict.log_group,
+            "access": _log_group(self.endpoint, "AccessLogs"),
+            "notifier": _log_group(self.notifier, "Logs"),
+        }
+        stream = ""
+        if self.comparison:
+            queues["comparison"] = self.comparison.failures.queue_name
+            groups["compare"] = _log_group(self.comparison, "Logs")
+        if self.monitoring:
+            queues["monitor"] = self.monitoring.failures.queue_name
+            functions["monitor"] = self.monitoring.function.function_name
+            functions["feedback"] = self.monitoring.feedback.function_name
+            groups["monitor"] = _log_group(self.monitoring, "Logs")
+            groups["feedback"] = _log_group(self.monitoring, "FeedbackLogs")
+            stream = self.monitoring.delivery.stream.ref
+        if self.batch:
+            queues["batch"] = self.batch.dead_letters.queue_name
+            groups["batch"] = self.batch.log_group
+        return Watched(
+            service=self.name,
+            model=self.release.manifest.name,
+            stage=settings.stage_name,
+            notifications=self.notifications,
+            options=_options(settings),
+            endpoint=WatchedEndpoint(
+                function=self.predict,
+                api=self.endpoint.metrics,
+                objectives=settings.objectives,
+                comparison=settings.comparison,
+                reserved=settings.function.reserved_concurrency,
+            ),
+            batch=self.batch and self.batch.watched,
+            queues=queues,
+            functions=functions,
+            log_groups=groups,
+            stream=stream,
+            runbooks=settings.runbooks,
+        )
 
     def _apply_everywhere(self, settings: ServiceSettings) -> None:
         if settings.permissions_boundary_arn:
@@ -192,6 +233,10 @@ class ModelService(Construct):
         tags = {"lightship:model": self.release.manifest.name, "lightship:stage": settings.stage_name, **settings.tags}
         for key, value in tags.items():
             cdk.Tags.of(self).add(key, value)
+
+
+def _log_group(owner: Construct, id: str) -> logs.LogGroup:  # noqa: A002 (the CDK's own name)
+    return cast("logs.LogGroup", owner.node.find_child(id))
 
 
 def _options(settings: ServiceSettings) -> str:

@@ -131,10 +131,12 @@ class ComparisonSettings:
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """What is promised: the share of requests answered, and the milliseconds that nine of ten stay under."""
+    """What is promised: the share of requests answered, the milliseconds that nine of ten stay under, and the hours
+    after which silence is told of (0: never)."""
 
     availability: float = 0.999
     latency_ms: float = 500.0
+    quiet_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ class ServiceSettings:
     custody: CustodySettings = field(default_factory=CustodySettings)
     batch: BatchSettings | None = None
     monitoring: MonitoringSettings | None = field(default_factory=MonitoringSettings)
+    runbooks: str | None = None
     network: Network | None = None
     permissions_boundary_arn: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -242,7 +245,8 @@ class ServiceSettings:
                 limit=compare["limit"],
                 shadow=shadow and str(shadow),
             ),
-            objectives=Objectives(monitoring["availability"], monitoring["latency_ms"]),
+            objectives=Objectives(monitoring["availability"], monitoring["latency_ms"], monitoring["quiet_hours"]),
+            runbooks=monitoring["runbooks"],
             recipients=Recipients(
                 monitoring["notify"], monitoring["notify_tickets"], monitoring["notify_explained"], monitoring["chat"]
             ),

@@ -147,7 +147,13 @@ class MonitoringConfig:
     `availability` is a share of requests; `latency_ms` is what nine requests of ten stay under. `notify` are e-mail
     addresses or `https://` hooks for pages and tickets alike, `notify_tickets` for tickets alone. `notify_explained`
     and `chat` (hooks of Slack or Teams, or `ssm:/name` of a parameter that holds one) get the written message besides.
-    `capture` is what a prediction leaves for the monitor; `retention_days` is how long that and late labels are kept.
+    After `quiet_hours` without a request a ticket asks why (0: never). `runbooks` is an address below which the pages
+    of docs/runbooks lie; without it they are a dashboard.
+
+    `baseline` is a file of rows to compare later ones with (the sample by default), `baseline_label` its column of what
+    happened, and `segments` are columns to report accuracy by. `capture` is what a prediction leaves for the monitor:
+    codes, also the raw values of a share of them less the columns in `capture_without`, or nothing. That and late
+    labels are kept for `retention_days`.
     """
 
     availability: float = bounded(0.999, 0.5, 0.99999)
@@ -157,7 +163,14 @@ class MonitoringConfig:
     notify_tickets: tuple[str, ...] = ()
     notify_explained: tuple[str, ...] = ()
     chat: tuple[str, ...] = ()
+    quiet_hours: int = bounded(24, 0, 168)
+    runbooks: str | None = None
+    baseline: Path | None = None
+    baseline_label: str | None = None
+    segments: tuple[str, ...] = ()
     capture: Literal["codes", "raw", "off"] = "codes"
+    capture_share: float = bounded(1.0, 0, 1)
+    capture_without: tuple[str, ...] = ()
     retention_days: int = bounded(90, 1, 3_650)
 
 
