@@ -14,6 +14,7 @@ SCHEMA = 1
 MANIFEST = "release.json"
 CONTRACT = "contract.json"
 GOLDEN = "golden.json.gz"
+BASELINE = "baseline.json"
 
 type Grade = Literal["exact", "equivalent", "unproven"]
 

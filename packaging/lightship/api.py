@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lightship.checking import Check
     from lightship_runtime.contract import Task
     from lightship_runtime.manifest import Release
@@ -39,17 +41,21 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
     thresholds: "Mapping[str, float] | None" = None,
     include: Sequence[str | Path] = (),
     module: str | Path | None = None,
+    baseline: Any = None,
+    baseline_label: str | None = None,
+    segments: Sequence[str] = (),
     say: Say | None = None,
 ) -> Packaged:
     """Build and prove a release of a fitted model.
 
     `model` is an estimator with scikit-learn's methods, or a LightGBM or XGBoost Booster. `sample` holds rows of its
     input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts; `labels`
-    what happened in each of them, for the scores. `thresholds` has, by class, the
-    probability from which it is predicted. `module` is the path of a Python file with `preprocess(row)` or
-    `postprocess(prediction)`, which go around the model: `sample` is then what callers send. The other
-    arguments are the options of `lightship package`. Raises
-    LightshipError.
+    what happened in each of them, for the scores. `thresholds` has, by class, the probability from which it is
+    predicted. `module` is the path of a Python file with `preprocess(row)` or `postprocess(prediction)`, which go
+    around the model: `sample` is then what callers send. `baseline` holds the rows that monitoring compares later ones
+    with (a path, or what `sample` may be; the sample by default), `baseline_label` names its column of what happened,
+    and `segments` the columns to report accuracy by. The other arguments are the options of `lightship package`.
+    Raises LightshipError.
     """
     from lightship.loading import loaded_object
     from lightship.pipeline import run
@@ -67,9 +73,11 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
         thresholds=thresholds or {},
         include=[Path(each) for each in include],
         module=None if module is None else Path(module),
+        baseline_label=baseline_label,
+        segments=tuple(segments),
     )
     actual = None if labels is None else as_labels(labels)
-    place = run(plan, say or _silent, (loaded_object(model), as_sample(sample), actual))
+    place = run(plan, say or _silent, (loaded_object(model), as_sample(sample), actual), _rows(baseline))
     return Packaged(place, Release.read(place))
 
 
@@ -82,6 +90,15 @@ def check(model: Any, sample: Any, *, task: "Task | None" = None, module: str | 
     return check_loaded(
         loaded_object(model), as_sample(sample), task, _silent, None if module is None else Path(module)
     )
+
+
+def _rows(data: Any) -> "pd.DataFrame | None":
+    """Rows of a file or from Python."""
+    from lightship.samples import as_sample, read_sample
+
+    if data is None:
+        return None
+    return read_sample(data) if isinstance(data, str | Path) else as_sample(data)
 
 
 def _default_name(model: Any) -> str:

@@ -125,12 +125,14 @@ def assemble(  # noqa: PLR0913 - everything that goes into an artifact, by keywo
     version: str,
     include: Sequence[Included] = (),
     around: Surroundings | None = None,
+    files: Mapping[str, bytes] | None = None,
     host: bool = False,
     use: str = "realtime",
 ) -> Assembled:
     """Fill `folder` with an artifact. Raises IncludeError and MissingImportError for code that can't go into it.
 
-    With `host`, the wheels are this machine's own instead of the target's (see grades of proof).
+    `files` are further ones of the model's folder. With `host`, the wheels are this machine's own instead of the
+    target's (see grades of proof).
     """
     libraries = _libraries(lock, target, host)
     shutil.copytree(libraries / TREE, folder, dirs_exist_ok=True)
@@ -148,6 +150,8 @@ def assemble(  # noqa: PLR0913 - everything that goes into an artifact, by keywo
     model = folder / "model"
     shutil.copytree(candidate.folder, model)
     (model / CONTRACT).write_bytes(contract.to_json())
+    for file, data in (files or {}).items():
+        (model / file).write_bytes(data)
     options = dict(candidate.options)
     if around is not None:
         options["module"] = around.module

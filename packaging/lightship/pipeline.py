@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from lightship.lockfile import Lock
 from lightship.plan import Plan
 from lightship.release_folder import draft, publish
@@ -30,15 +32,15 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def run(plan: Plan, say: Say, live: Live | None = None) -> Path:
+def run(plan: Plan, say: Say, live: Live | None = None, baseline: pd.DataFrame | None = None) -> Path:
     """Package and prove; the sealed release's folder.
 
-    `live` is a model, a sample and its labels from Python, in place of the plan's files. Raises a LightshipError of
-    the stage that refused; nothing that looks finished is left behind then.
+    `live` is a model, a sample and its labels from Python, in place of the plan's files; so is `baseline`.
+    Raises a LightshipError of the stage that refused; nothing that looks finished is left behind then.
     """
     locked = None if plan.upgrade or plan.lock is None else Lock.read(plan.lock)
     with draft(plan.out / plan.name) as folder:
-        build = Build(plan, folder, say, live, locked)
+        build = Build(plan, folder, say, live, locked, baseline)
         for step in STEPS:
             step(build)
         shutil.rmtree(folder / ".study")

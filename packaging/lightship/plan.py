@@ -44,6 +44,9 @@ class Plan:
     trust_pickle: bool = False
     include: tuple[Path, ...] = ()
     module: Path | None = None
+    baseline: Path | None = None
+    baseline_label: str | None = None
+    segments: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     lock: Path | None = None
     upgrade: bool = False
@@ -61,6 +64,7 @@ class Plan:
         return [
             f"load {source}, and describe it from {self.sample or 'the sample given'}",
             f"record golden rows and judge the engines by them: {engines}",
+            f"make the baseline of {self.baseline or 'the sample'} with the model's own predictions",
             f"resolve wheels for Python {self.target.python} on {self.target.architecture}, glibc {self.target.glibc}",
             "assemble, slim, compile and zip",
             f"{boot} under AWS's runtime client and replay the golden rows",
@@ -86,7 +90,13 @@ def make_plan(
     **others: Any,
 ) -> Plan:
     """Check what can be checked before anything is read. Raises PlanError or TargetError."""
-    given = (("model", model), ("sample", sample), ("labels", labels), ("module", module))
+    given = (
+        ("model", model),
+        ("sample", sample),
+        ("labels", labels),
+        ("module", module),
+        ("baseline", others.get("baseline")),
+    )
     for what, path in (*given, *(("included code", path) for path in include)):
         if path is not None and not path.exists():
             raise PlanError(f"The {what} {str(path)!r} doesn't exist. Check the path.")

@@ -20,6 +20,7 @@ from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe, set_thresholds
 from lightship.goldens import float32_rows, make_golden, with_jumps
 from lightship.loading import LoadedModel, OnnxModel, load_model
+from lightship.monitoring.packaged import Wanted, write_baseline
 from lightship.scoring import Labels, score
 from lightship_runtime.around import INNER
 from lightship_runtime.contract import Contract, Task
@@ -28,7 +29,8 @@ from lightship_runtime.engines.boosters import wrap_lightgbm, wrap_xgboost
 from lightship_runtime.engines.native import NativeEngine
 from lightship_runtime.golden import Golden, read_golden
 from lightship_runtime.loader import with_thresholds
-from lightship_runtime.manifest import CONTRACT, GOLDEN
+from lightship_runtime.manifest import BASELINE, CONTRACT, GOLDEN
+from lightship_runtime.monitor.baseline import Baseline
 
 STUDY_TIMEOUT_S = 1_800
 
@@ -61,6 +63,10 @@ class Study:
         return read_golden(self.folder / GOLDEN)
 
     @property
+    def baseline(self) -> Baseline:
+        return Baseline.from_json((self.folder / BASELINE).read_bytes())
+
+    @property
     def tolerance(self) -> float:
         return max(self.request.tolerance, self.batch.tolerance)
 
@@ -77,7 +83,7 @@ class Study:
         )
 
 
-def study_file(
+def study_file(  # noqa: PLR0913 - what a plan says, by keyword
     *,
     model: str,
     sample: str,
@@ -89,6 +95,7 @@ def study_file(
     trust: Sequence[str],
     trust_pickle: bool,
     module: str | None = None,
+    baseline: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`study` for files: what runs in the process without credentials."""
     from lightship.samples import read_labels, read_sample
@@ -105,8 +112,15 @@ def study_file(
         task=task,
         thresholds=thresholds,
         module=None if module is None else Path(module),
+        baseline=_wanted(**(baseline or {})),
         say=_quiet,
     )
+
+
+def _wanted(*, file: str | None = None, label: str | None = None, segments: Sequence[str] = ()) -> Wanted:
+    from lightship.samples import read_sample
+
+    return Wanted(None if file is None else read_sample(file), label, tuple(segments))
 
 
 def study(
@@ -119,13 +133,18 @@ def study(
     task: Task | None,
     thresholds: Mapping[str, float],
     module: Path | None = None,
+    baseline: Wanted | None = None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Write contract, golden rows and engine files into `folder`; the rest as `Study.from_dict` takes it."""
+    """Write contract, golden rows, baseline and engine files into `folder`; the rest as `Study.from_dict` takes it."""
     say("inferring the contract")
     with quiet_and_single():
         subject = subject_of(loaded, sample, folder, task, thresholds, module)
-        return {"format": loaded.format, **_studied(subject, folder, labels=labels, fixed=fixed, say=say)}
+        wanted = baseline or Wanted()
+        return {
+            "format": loaded.format,
+            **_studied(subject, folder, labels=labels, wanted=wanted, fixed=fixed, say=say),
+        }
 
 
 @contextmanager
@@ -182,6 +201,7 @@ def _studied(
     folder: Path,
     *,
     labels: Labels | None,
+    wanted: Wanted,
     fixed: Fixed | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -197,6 +217,8 @@ def _studied(
     if subject.around is not None:
         (folder / INNER).write_bytes(subject.inner.contract.to_json())
     (folder / GOLDEN).write_bytes(_judged(choice, golden, subject.around).to_bytes())
+    say("making the baseline")
+    about["baseline"] = write_baseline(folder, original, described, labels, wanted)
     return {
         "request": _document(choice.request),
         "batch": _document(choice.batch),

@@ -16,6 +16,7 @@ from lightship.targets import bootable_here
 from lightship.wheels import resolve
 from lightship.zipping import Packed, TooLargeError, write_zip
 from lightship_runtime.manifest import Artifact, file_digest
+from lightship_runtime.monitor.bins import BINS
 
 ARCHIVE = "batch.zip"
 REQUIREMENTS = "batch-requirements.lock"
@@ -96,6 +97,7 @@ def _assembled(
         version=version,
         include=include,
         around=surroundings(studied, plan.module),
+        files={BINS: studied.baseline.to_bins(outputs=True)},
         host=host,
         use="batch",
     )

@@ -41,6 +41,9 @@ def source_options(command: Any) -> Any:
 @click.command("package")
 @source_options
 @click.option("--labels", type=EXISTING, help="What happened, one label a row of the sample.")
+@click.option("--baseline", type=EXISTING, help="Rows to compare later ones with.  [default: the sample]")
+@click.option("--baseline-label", metavar="COLUMN", help="Its column of what happened.  [default: label]")
+@click.option("--segment", "segments", multiple=True, metavar="COLUMN", help="Report accuracy by it. Repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of releases.  [default: dist]")
 @click.option("--name", help="The model's name.  [default: the file's]")
 @click.option("--engine", type=click.Choice(("auto", *ORDER)), help="The engine to use.  [default: auto]")
@@ -130,6 +133,9 @@ def _from_config(config: Config) -> dict[str, Any]:
         "architecture": package.architecture,
         "engine": package.engine,
         "include": package.include,
+        "baseline": config.monitoring.baseline,
+        "baseline_label": config.monitoring.baseline_label,
+        "segments": config.monitoring.segments,
         "limits": Limits(**asdict(package.budgets)),
         "lock": config.folder / LOCK_FILE,
         "upgrade": False,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lightship.monitoring.outputs import MOST_CLASSES, calibration_of, predictio
 from lightship.monitoring.tracks import numeric_track
 from lightship_runtime.contract import Column, Contract
 from lightship_runtime.engine import Engine
+from lightship_runtime.manifest import BASELINE
 from lightship_runtime.monitor.accumulate import Batch, largest
 from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Outputs
 from lightship_runtime.monitor.bins import category_key
@@ -28,6 +30,16 @@ MAX_ROWS = 20_000
 """More rows make the bins no better; those used lie evenly between the first and the last."""
 _BLOCK = 2_000
 _LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked of the baseline: other rows than the sample's, the name of their column of labels, and the columns
+    to report accuracy by."""
+
+    frame: pd.DataFrame | None = None
+    label: str | None = None
+    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,28 @@ class Rows:
             [[values[place] for place in places] for values in self.columns],
             None if labels is None else [labels[place] for place in places],
         )
+
+
+def write_baseline(folder: Path, original: Engine, described: Described, labels: Any, wanted: Wanted) -> dict[str, Any]:
+    """Write the baseline into `folder`; what is told of it in the release's notes.
+
+    `labels` are the sample's. Raises BaselineError.
+    """
+    contract = described.contract
+    if wanted.frame is None:
+        rows, source = rows_of_sample(described, labels), "sample"
+    else:
+        rows, source = rows_of_frame(wanted.frame, contract, wanted.label), "file"
+    baseline = baseline_of(original, contract, rows, wanted.segments)
+    (folder / BASELINE).write_bytes(baseline.to_json())
+    return {
+        "source": source,
+        "rows": baseline.rows,
+        "of": len(rows),
+        "labelled": baseline.performance.rows,
+        "metrics": {name: metric["value"] for name, metric in baseline.performance.metrics.items()},
+        "segments": list(baseline.segments),
+    }
 
 
 def rows_of_sample(described: Described, labels: Any) -> Rows:

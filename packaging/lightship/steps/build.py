@@ -25,7 +25,8 @@ type Live = tuple[LoadedModel, pd.DataFrame, Labels | None]
 class Build:
     """One packaging under way, in the draft `folder` that becomes the release.
 
-    `live` is a model, a sample and its labels from Python, in place of the plan's files. Fields without a default are
+    `live` is a model, a sample and its labels from Python, in place of the plan's files, and so is
+    `baseline`. Fields without a default are
     there once the step that is named beside them has run: reading one too early raises AttributeError.
     """
 
@@ -34,6 +35,7 @@ class Build:
     say: Say
     live: Live | None = None
     locked: Lock | None = None
+    baseline: pd.DataFrame | None = None
 
     studied: Study = field(init=False)  # study
     requirements: dict[str, str] = field(default_factory=dict)  # resolve: the locked wheels of each zip, by its use

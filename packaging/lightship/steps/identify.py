@@ -7,7 +7,7 @@ from pathlib import Path
 from lightship.assembly import runtime_digest
 from lightship.steps.build import Build
 from lightship_runtime.documents import dump_document
-from lightship_runtime.manifest import CONTRACT, GOLDEN, file_digest
+from lightship_runtime.manifest import BASELINE, CONTRACT, GOLDEN, file_digest
 
 
 def identify(build: Build) -> None:
@@ -19,6 +19,7 @@ def identify(build: Build) -> None:
         target=asdict(plan.target),
         contract=build.files[CONTRACT],
         golden=build.files[GOLDEN],
+        baseline=build.files[BASELINE],
         engines={use: _folder_digests(each.folder) for use, _, each in uses},
         runtime={use: runtime_digest(each.engine, parts) for use, parts, each in uses},
         requirements=build.locks,

@@ -12,6 +12,7 @@ from lightship.proving import prove
 from lightship.steps.build import Build
 from lightship.zipping import Packed, write_zip
 from lightship_runtime.manifest import Artifact, file_digest
+from lightship_runtime.monitor.bins import BINS
 
 REALTIME = "realtime.zip"
 
@@ -84,5 +85,6 @@ def _assemble(build: Build, root: Path, *, host: bool) -> Assembled:
         version=build.version,
         include=included(build.plan.code),
         around=surroundings(build.studied, build.plan.module),
+        files={BINS: build.studied.baseline.to_bins()},
         host=host,
     )

@@ -5,26 +5,29 @@ from pathlib import Path
 from lightship.choose import Fixed
 from lightship.isolation import run_isolated
 from lightship.lockfile import Lock
+from lightship.monitoring.packaged import Wanted
 from lightship.plan import Plan
-from lightship.steps.build import Build, Live, Say
+from lightship.steps.build import Build
 from lightship.study import STUDY_TIMEOUT_S, Study, study
-from lightship_runtime.manifest import CONTRACT, GOLDEN
+from lightship_runtime.manifest import BASELINE, CONTRACT, GOLDEN
 
 
 def study_model(build: Build) -> None:
-    """Study the model; contract and golden rows become files of the release."""
-    build.studied = _study(build.plan, build.folder / ".study", build.say, build.live, build.locked)
+    """Study the model; contract, golden rows and baseline become files of the release."""
+    build.studied = _study(build)
     studied = build.studied
     build.notes.update(studied.about, format=studied.format, why=studied.why, engines=studied.verdicts)
     build.write(CONTRACT, studied.contract.to_json())
     build.write(GOLDEN, studied.golden.to_bytes())
+    build.write(BASELINE, studied.baseline.to_json())
 
 
-def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock | None) -> Study:
+def _study(build: Build) -> Study:
+    plan, folder, say = build.plan, build.folder / ".study", build.say
     folder.mkdir()
-    fixed = _fixed(plan, locked)
-    if live is not None:
-        model, sample, labels = live
+    fixed = _fixed(plan, build.locked)
+    if build.live is not None:
+        model, sample, labels = build.live
         document = study(
             model,
             sample,
@@ -34,6 +37,7 @@ def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock |
             task=plan.task,
             thresholds=plan.thresholds,
             module=plan.module,
+            baseline=Wanted(build.baseline, plan.baseline_label, plan.segments),
             say=say,
         )
     else:
@@ -49,6 +53,11 @@ def _study(plan: Plan, folder: Path, say: Say, live: Live | None, locked: Lock |
             "trust": list(plan.trust),
             "trust_pickle": plan.trust_pickle,
             "module": None if plan.module is None else str(plan.module.absolute()),
+            "baseline": {
+                "file": None if plan.baseline is None else str(plan.baseline.absolute()),
+                "label": plan.baseline_label,
+                "segments": list(plan.segments),
+            },
         }
         search = [each.absolute().parent for each in plan.code]
         document = run_isolated("lightship.study:study_file", arguments, timeout_s=STUDY_TIMEOUT_S, python_path=search)
