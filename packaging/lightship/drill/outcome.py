@@ -1,0 +1,105 @@
+"""What a replayed incident came to: which alarms sounded, when, whom they told, and whether that is as it should be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lightship.drill.cloudwatch.decide import ALARM
+from lightship.drill.cloudwatch.evaluate import Evaluation, Metrics, Transition, evaluate_all
+from lightship.drill.deployment import Deployment
+from lightship.drill.incident import Incident
+from lightship.drill.timeline import START_S, Timeline
+
+PAGES = "pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """One alarm that went into ALARM, `seconds` after the incident began. `told` are `pages`, `tickets` or topics'
+    names; `resolved` is when it went back, in seconds too."""
+
+    title: str
+    name: str
+    seconds: int
+    value: float | None
+    told: tuple[str, ...]
+    resolved: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one incident. `executed` and `derived` say what its metrics were made from."""
+
+    incident: Incident
+    fired: tuple[Fired, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    silent: tuple[str, ...]
+    pages: int
+    executed: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+    transitions: tuple[Transition, ...] = field(default=(), repr=False)
+
+    @property
+    def too_many_pages(self) -> bool:
+        return self.incident.pages is not None and self.pages > self.incident.pages
+
+    @property
+    def passed(self) -> bool:
+        return not self.missing and not self.unexpected and not self.too_many_pages
+
+
+def judge(timeline: Timeline, deployment: Deployment, metrics: Metrics) -> Outcome:
+    """Evaluate every alarm of the template over an incident's metrics, and compare with what the incident says."""
+    found = evaluate_all(deployment.stack.alarms, metrics, minutes=timeline.minutes, start_s=START_S)
+    incident = timeline.incident
+    before = {deployment.title(name) for name, own in found.states.items() if own[timeline.lead - 1] == ALARM}
+    fired = fired_alarms(timeline, deployment, found)
+    titles = {each.title for each in fired} | before
+    wanted = [title for title in incident.must_fire if title in deployment.titles]
+    allowed = {*incident.must_fire, *incident.may_fire}
+    return Outcome(
+        incident=incident,
+        fired=fired,
+        missing=tuple(title for title in wanted if title not in titles - before),
+        # What sounds already in the calm proves nothing about the incident.
+        unexpected=tuple(sorted((titles - allowed) | before)),
+        silent=tuple(title for title in deployment.titles if title not in titles),
+        pages=sum(PAGES in each.told for each in fired),
+        transitions=tuple(each for each in found.transitions if each.minute >= timeline.lead),
+    )
+
+
+def fired_alarms(timeline: Timeline, deployment: Deployment, found: Evaluation) -> tuple[Fired, ...]:
+    """The alarms that went into ALARM during the incident, each at its first time, in order."""
+    first: dict[str, Fired] = {}
+    for each in found.transitions:
+        if each.after != "ALARM" or each.minute < timeline.lead or each.alarm in first:
+            continue
+        states = found.states[each.alarm][each.minute :]
+        calm = np.flatnonzero(states != ALARM)
+        first[each.alarm] = Fired(
+            title=deployment.title(each.alarm),
+            name=each.alarm,
+            seconds=_since(timeline, each.minute),
+            value=each.value,
+            told=tuple(deployment.topic_kind(topic) for topic in each.told),
+            resolved=_since(timeline, each.minute + int(calm[0])) if len(calm) else None,
+        )
+    return tuple(first.values())
+
+
+def _since(timeline: Timeline, minute: int) -> int:
+    """An alarm is evaluated at the end of its minute."""
+    return 60 * (minute + 1 - timeline.lead)
+
+
+def seconds_by_alarm(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
+    """By title: the fewest seconds in which a drill that has to fire the alarm did."""
+    fastest: dict[str, int] = {}
+    for outcome in outcomes.values():
+        for each in outcome.fired:
+            if each.title in outcome.incident.must_fire:
+                fastest[each.title] = min(each.seconds, fastest.get(each.title, each.seconds))
+    return fastest
