@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightship.monitoring import make_baseline, monitor
+from lightship_runtime.identifiers import prediction_ids
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import column_coders, encode_row
-from lightship_runtime.monitor.cells import HOUR, Cells, fill_cells, merge_cells
+from lightship_runtime.monitor.cells import DAY, HOUR, Cells, fill_cells, merge_cells
 from lightship_runtime.monitor.records import decode_label, decode_line, encode_record
 from lightship_runtime.monitor.results import Window
-from lightship_runtime.monitor.windows import DAY, Span, closed_spans, window_results
+from lightship_runtime.monitor.windows import Span, closed_spans, window_results
 
 START = 1_700_000_000 // HOUR * HOUR
 
@@ -85,6 +86,7 @@ def test_lines_give_what_the_frame_gives(baseline: Baseline, tmp_path: Path) -> 
     assert cells.problems == {}
     (result,) = window_results(baseline, cells, START + DAY)
     found, expected = result.to_dict(), monitor(baseline, rows, window=Window("v1", START, START + HOUR)).to_dict()
+    assert set(found["labels"].pop("within_hours").values()) == {2_000}
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(expected))
 
 
@@ -210,6 +212,41 @@ def test_emf_time_and_rejected_rows(baseline: Baseline, tmp_path: Path) -> None:
     ]
     (result,) = window_results(baseline, fill(baseline, lines, [], tmp_path), START + DAY)
     assert result.to_dict()["quality"]["rejected"] == 3
+
+
+def test_requests_are_counted_once_with_their_latency(baseline: Baseline, tmp_path: Path) -> None:
+    def request(place: int, **more: float) -> str:
+        metrics = {"Requests": 1, "Refused": 0, "Failed": 0, "Latency": 10 + place / 1000, **more}
+        return json.dumps({"_aws": {"Timestamp": START * 1000 + place}, "version": "v1", "predictions": [], **metrics})
+
+    lines = [request(place) for place in range(100)]
+    lines += [request(200, Refused=1, Latency=2), request(201, Failed=1, Latency=900, ColdStarts=1)]
+    cells = fill(baseline, [*lines, *lines[50:], *telemetry(baseline, frame(1, 600))], [], tmp_path)
+    (result,) = window_results(baseline, cells, START + DAY)
+    found = result.to_dict()["requests"]
+    quantiles = found.pop("latency_ms")
+    assert found == {"requests": 102, "refused": 1, "failed": 1, "cold_starts": 1}
+    assert quantiles["p50"] == pytest.approx(10, rel=0.06)
+    assert quantiles["p99"] == pytest.approx(10, rel=0.06)
+
+
+def test_an_hour_is_that_of_the_id(baseline: Baseline, tmp_path: Path) -> None:
+    """As labels are filed; a line that contradicts its ids by a day or more is taken at its own word."""
+    made = prediction_ids(1, (START - 5) * 1000)[0]
+    far = prediction_ids(1, (START - 5 * DAY) * 1000)[0]
+    lines = [
+        json.dumps({"version": "v", "time": START, "predictions": [{"i": each, "p": 1, "c": "00", "s": 0.5}]})
+        for each in (made, far)
+    ]
+    cells = fill(baseline, lines, [], tmp_path)
+    assert {hour: profile.rows for (_, hour), profile in cells.profiles.items()} == {START - HOUR: 1, START: 1}
+
+
+def test_published_windows_stay_where_they_are() -> None:
+    rows = hours(600, 100, 300, 100, 900)
+    published = closed_spans(rows, START + 4 * HOUR)
+    late = {**rows, ("v1", START + HOUR): 700}
+    assert closed_spans(late, START + DAY, published) == (*published, Span("v1", START + 4 * HOUR, START + 5 * HOUR))
 
 
 def test_a_record_costs_what_its_module_says() -> None:

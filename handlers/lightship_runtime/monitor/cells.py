@@ -1,32 +1,33 @@
-"""From records and labels to hour cells: one profile for each model version and hour, each prediction counted once.
+"""From telemetry and labels to hour cells: one profile for each model version and hour, each prediction counted once.
 
 Memory stays bounded however many lines there are: records are spread over partition files by their id, labels with
 them, and one partition at a time is read, freed of duplicates, joined with its labels and counted. Two lines with one
 id can't land in different partitions, and neither the order of lines nor their grouping into files changes a count.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any
-from zlib import crc32
+from types import TracebackType
+from typing import NamedTuple, Self
 
-import numpy as np
-
-from lightship_runtime.monitor.accumulate import Batch, add_batch
+from lightship_runtime.labels import id_time
 from lightship_runtime.monitor.baseline import Baseline
+from lightship_runtime.monitor.partition import LABEL, PREDICTION, REQUEST, count_partition
 from lightship_runtime.monitor.profile import Profile, all_tracks
-from lightship_runtime.monitor.records import decode_label, decode_line
+from lightship_runtime.monitor.records import Line, Record, decode_label, decode_line
+from lightship_runtime.monitor.spread import Spread
 
 HOUR = 3600
+DAY = 24 * HOUR
 PARTITIONS = 64
-_BLOCK = 100
-_LABEL_LENGTH = 3
 
 type CellKey = tuple[str, int]
 """A model version, and the start of an hour in seconds since 1970."""
+
+type Baselines = Callable[[str], Baseline | None]
+"""The baseline of a model version; None where there is none."""
 
 
 @dataclass
@@ -34,43 +35,150 @@ class Cells:
     """Profiles by version and hour, and what was wrong with the input.
 
     `problems` counts: `lines_skipped` (not telemetry: half written, corrupt), `records_skipped` (broken records inside
-    good lines), `duplicates`, `conflicts` (one id with different contents; the first in byte order was kept),
-    `labels_skipped`, `labels_replaced` (corrected or repeated) and `labels_waiting` (their prediction isn't there yet).
+    good lines, or of a time that can't be), `unknown_version` (records of a version without a baseline), `duplicates`,
+    `conflicts` (one id with different contents; the first in byte order was kept), `labels_skipped`, `labels_replaced`
+    (corrected or repeated) and `labels_waiting` (their prediction isn't there yet). `hourly` has the same by hour, as
+    far as the hour is known. `unknown` are the versions without a baseline, by hour.
     """
 
     profiles: dict[CellKey, Profile] = field(default_factory=dict)
-    rejected: dict[CellKey, int] = field(default_factory=dict)
     problems: dict[str, int] = field(default_factory=dict)
+    hourly: dict[int, dict[str, int]] = field(default_factory=dict)
+    unknown: dict[int, set[str]] = field(default_factory=dict)
 
-    def count(self, problem: str, more: int = 1) -> None:
+    def count(self, problem: str, hour: int | None = None, more: int = 1) -> None:
         if more:
             self.problems[problem] = self.problems.get(problem, 0) + more
+        if more and hour is not None:
+            at = self.hourly.setdefault(hour, {})
+            at[problem] = at.get(problem, 0) + more
 
 
-class _Spread:
-    """Items spread over partition files by id, a block of them to a line."""
+class Seen(NamedTuple):
+    """What reading some lines came to: the hours that they are about, and how many aren't telemetry."""
 
-    def __init__(self, files: Sequence[IO[str]]) -> None:
-        self._files = files
-        self._blocks: list[list[Any]] = [[] for _ in files]
+    hours: frozenset[int]
+    skipped: int
 
-    def put(self, identifier: str, item: list[Any]) -> None:
-        part = crc32(identifier.encode(errors="surrogatepass")) % len(self._files)
-        block = self._blocks[part]
-        block.append(item)
-        if len(block) >= _BLOCK:
-            self._write(part)
 
-    def _write(self, part: int) -> None:
-        self._files[part].write(json.dumps(self._blocks[part], separators=(",", ":")) + "\n")
-        self._blocks[part] = []
+class _Shape(NamedTuple):
+    """What a version's records look like: characters of codes, and scores."""
 
-    def partitions(self) -> Iterator[Iterator[list[Any]]]:
-        """The items of each partition, once everything was put."""
-        for part, file in enumerate(self._files):
-            self._write(part)
-            file.seek(0)
-            yield (item for line in file for item in json.loads(line))
+    codes: int
+    scores: int
+
+
+type Hours = Callable[[int], bool]
+
+
+def _every(_hour: int) -> bool:
+    return True
+
+
+class CellFiller:
+    """Takes lines and labels, and then gives their cells. Context manager; `scratch` is an empty folder."""
+
+    def __init__(self, baselines: Baselines, scratch: Path, partitions: int = PARTITIONS) -> None:
+        self._baselines = baselines
+        self._shapes: dict[str, _Shape | None] = {}
+        self._spread = Spread(scratch, partitions)
+        self._cells = Cells()
+
+    def __enter__(self) -> Self:
+        self._spread.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spread.__exit__(kind, error, trace)
+
+    def add_lines(self, lines: Iterable[str | bytes], *, wanted: Hours = _every, plausible: Hours = _every) -> Seen:
+        """Take the records of the hours that are wanted. Records of hours that aren't plausible are broken."""
+        hours: set[int] = set()
+        skipped = 0
+        for text in lines:
+            line = decode_line(text, None)
+            if line is None or line.version is None or line.time is None:
+                skipped += 1
+                continue
+            self._add_line(line, line.version, _start(line.time), text, wanted, plausible, hours)
+        self._cells.count("lines_skipped", more=skipped)
+        return Seen(frozenset(hours), skipped)
+
+    def _add_line(
+        self, line: Line, version: str, hour: int, text: str | bytes, wanted: Hours, plausible: Hours, hours: set[int]
+    ) -> None:
+        if not plausible(hour):
+            self._cells.count("records_skipped", more=max(1, len(line.records) + line.broken))
+            return
+        here = wanted(hour)
+        hours.add(hour)
+        if here:
+            self._cells.count("records_skipped", hour, line.broken)
+        shape = self._shape(version)
+        if shape is None:
+            if here and line.records:
+                self._cells.count("unknown_version", hour, len(line.records))
+                self._cells.unknown.setdefault(hour, set()).add(version)
+            return
+        if here and (line.rejected or "Requests" in line.metrics):
+            self._spread_request(line, version, hour, text)
+        for record in line.records:
+            at = record_hour(record)
+            if not plausible(at) or not shape_fits(record, shape):
+                self._cells.count("records_skipped", hour if here else None, int(here))
+                continue
+            hours.add(at)
+            if wanted(at):
+                item = [PREDICTION, record.id, version, at, record.predicted, record.score, record.codes]
+                self._spread.put(record.id, item)
+
+    def _spread_request(self, line: Line, version: str, hour: int, text: str | bytes) -> None:
+        """A request has no id: its line's digest tells it from others."""
+        key = blake2b(text.encode(errors="surrogatepass") if isinstance(text, str) else text, digest_size=8).hexdigest()
+        self._spread.put(key, [REQUEST, key, version, hour, line.rejected, dict(line.metrics)])
+
+    def _shape(self, version: str) -> _Shape | None:
+        if version not in self._shapes:
+            baseline = self._baselines(version)
+            self._shapes[version] = None if baseline is None else _shape_of(baseline)
+        return self._shapes[version]
+
+    def add_labels(self, lines: Iterable[str | bytes], hour: int | None = None) -> None:
+        """Take labels. `hour` is that of their predictions, where it is known."""
+        for text in lines:
+            label = decode_label(text)
+            if label is None:
+                self._cells.count("labels_skipped", hour)
+            else:
+                self._spread.put(label.id, [LABEL, label.id, label.time, label.actual, hour])
+
+    def cells(self) -> Cells:
+        """Count everything that was taken."""
+        for items in self._spread.partitions():
+            count_partition(self._cells, self._baselines, items)
+        return self._cells
+
+
+def _shape_of(baseline: Baseline) -> _Shape:
+    tracks = len(all_tracks(baseline)) - len(baseline.outputs.tracks)
+    return _Shape(tracks, len(baseline.outputs.calibration))
+
+
+def shape_fits(record: Record, shape: _Shape) -> bool:
+    """Whether the record was written under the bins of its version."""
+    return len(record.codes) == shape.codes and (record.score is None or len(record.score) == shape.scores)
+
+
+def record_hour(record: Record) -> int:
+    """The hour of a prediction: that of its id, as labels find it, unless the line contradicts it by a day or more."""
+    made = id_time(record.id)
+    return _start(record.time if made is None or abs(made - record.time) >= DAY else made)
+
+
+def _start(time: float) -> int:
+    return int(time // HOUR) * HOUR
 
 
 def fill_cells(
@@ -80,107 +188,11 @@ def fill_cells(
     scratch: Path,
     partitions: int = PARTITIONS,
 ) -> Cells:
-    """Count all telemetry lines and labels. `scratch` is an empty folder for partition files, which are removed.
-
-    The disk taken is about the size of the records and labels in the input; the memory, that of one partition's.
-    """
-    cells = Cells()
-    paths = [scratch / f"{part:04d}" for part in range(partitions)]
-    with ExitStack() as stack:
-        spread = _Spread([stack.enter_context(path.open("w+", encoding="ascii")) for path in paths])
-        _spread_records(cells, baseline, lines, spread)
-        _spread_labels(cells, labels, spread)
-        for items in spread.partitions():
-            _count_partition(cells, baseline, items)
-    for path in paths:
-        path.unlink()
-    return cells
-
-
-def _spread_records(cells: Cells, baseline: Baseline, lines: Iterable[str | bytes], spread: _Spread) -> None:
-    width = len(all_tracks(baseline)) - len(baseline.outputs.tracks)
-    scored = len(baseline.outputs.calibration)
-    for text in lines:
-        line = decode_line(text, width)
-        if line is None:
-            cells.count("lines_skipped")
-            continue
-        cells.count("records_skipped", line.broken)
-        if line.rejected and line.version is not None and line.time is not None:
-            key = (line.version, _hour(line.time))
-            cells.rejected[key] = cells.rejected.get(key, 0) + line.rejected
-        for record in line.records:
-            score = record.score
-            if score is not None and len(score) != scored:
-                cells.count("records_skipped")
-                continue
-            item = [record.id, record.version, _hour(record.time), record.predicted, score, record.codes]
-            spread.put(record.id, item)
-
-
-def _spread_labels(cells: Cells, labels: Iterable[str | bytes], spread: _Spread) -> None:
-    for text in labels:
-        label = decode_label(text)
-        if label is None:
-            cells.count("labels_skipped")
-        else:
-            spread.put(label.id, [label.id, label.time, label.actual])
-
-
-def _hour(time: float) -> int:
-    return int(time // HOUR) * HOUR
-
-
-def _count_partition(cells: Cells, baseline: Baseline, items: Iterable[list[Any]]) -> None:
-    predictions: dict[str, list[Any]] = {}
-    labels: dict[str, list[Any]] = {}
-    for item in items:
-        if len(item) == _LABEL_LENGTH:
-            _keep_label(cells, labels, item)
-        else:
-            _keep_prediction(cells, predictions, item)
-    cells.count("labels_waiting", len(labels.keys() - predictions.keys()))
-    groups: dict[CellKey, list[list[Any]]] = {}
-    for identifier, (_, version, hour, predicted, score, codes) in predictions.items():
-        label = labels.get(identifier)
-        group = groups.setdefault((version, hour), [])
-        group.append([codes, predicted, score, None if label is None else label[2]])
-    for key, group in groups.items():
-        _count_group(cells, baseline, key, group)
-
-
-def _keep_prediction(cells: Cells, kept: dict[str, list[Any]], item: list[Any]) -> None:
-    known = kept.setdefault(item[0], item)
-    if known is item:
-        return
-    cells.count("duplicates")
-    if known != item:
-        cells.count("conflicts")
-        kept[item[0]] = min(known, item, key=json.dumps)
-
-
-def _keep_label(cells: Cells, kept: dict[str, list[Any]], item: list[Any]) -> None:
-    """The latest label holds; of two with one time, the one whose text is larger, so that order doesn't matter."""
-    known = kept.setdefault(item[0], item)
-    if known is not item:
-        cells.count("labels_replaced")
-        kept[item[0]] = max(known, item, key=lambda label: (label[1], json.dumps(label[2])))
-
-
-def _count_group(cells: Cells, baseline: Baseline, key: CellKey, group: list[list[Any]]) -> None:
-    profile = cells.profiles.get(key)
-    if profile is None:
-        profile = cells.profiles[key] = Profile.empty(baseline)
-    columns = [list(column) for column in zip(*group, strict=True)]
-    codes = np.frombuffer("".join(columns[0]).encode("ascii"), np.uint8).reshape(len(group), -1)
-    add_batch(profile, baseline, Batch(codes, columns[1], _scores(baseline, columns[2]), columns[3]))
-
-
-def _scores(baseline: Baseline, values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    width = len(baseline.outputs.calibration)
-    gap = [np.nan] * width
-    rows = [gap if value is None else value for value in values]
-    return np.array(rows, np.float64).reshape(len(values), width)
+    """Count all telemetry lines and labels under one baseline. `scratch` is an empty folder, and is so again."""
+    with CellFiller(lambda _version: baseline, scratch, partitions) as filler:
+        filler.add_lines(lines)
+        filler.add_labels(labels)
+        return filler.cells()
 
 
 def merge_cells(parts: Iterable[Mapping[CellKey, Profile]], baseline: Baseline) -> dict[CellKey, Profile]:

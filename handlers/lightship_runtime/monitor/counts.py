@@ -20,13 +20,11 @@ from lightship_runtime.documents import dump_document, load_document
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.monitor.accumulate import Batch, add_batch, scored_classes
 from lightship_runtime.monitor.baseline import Baseline
-from lightship_runtime.monitor.profile import Profile
+from lightship_runtime.monitor.profile import BATCH_ROWS, Profile
 from lightship_runtime.monitor.vector import Floats, class_positions, column_codes
 
 SCHEMA = 1
 HOUR = 3600
-BATCH_ROWS = "batch_rows"
-"""The profile's note of rows that came from batches: they have no ids, so that no label is expected of them."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A column's drift: its `level`, and the `effect` and `measure` of the component that decided."""
+    """A column's drift: its `level`, and the `effect` and `measure` of the component that decided.
+
+    `values` is the level of its distributions alone, `quality` that of its missing, invalid, unseen and far values.
+    """
 
     level: Level
     effect: float
@@ -58,10 +61,14 @@ class Drift:
     measure: str
     rows: int
     components: tuple[Component, ...]
+    values: Level = "insufficient"
+    quality: Level = "insufficient"
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "level": self.level,
+            "values": self.values,
+            "quality": self.quality,
             "effect": self.effect,
             "p_value": self.p_value,
             "measure": self.measure,
@@ -186,10 +193,23 @@ def _drift(parts: tuple[Component, ...], p_value: float, significant: bool, rows
     real = [part for part in parts if part.p_value * len(parts) <= FALSE_DISCOVERY_RATE]
     worst = max(real or parts, key=lambda part: part.ratio, default=None)
     if worst is None:
-        return Drift("insufficient", 0.0, 1.0, "distribution", rows, ())
+        return Drift(
+            "insufficient", 0.0, 1.0, "distribution", rows, (), quality="none" if rows >= LEAST_ROWS else "insufficient"
+        )
     level: Level = "none"
     if rows >= LEAST_ROWS and significant and real:
         level = _LEVELS[sum(worst.effect >= gate for gate in worst.gates)]
-    if rows < LEAST_ROWS or (level == "none" and not any(_judges_values(part) for part in parts)):
+    judged = any(_judges_values(part) for part in parts)
+    if rows < LEAST_ROWS or (level == "none" and not judged):
         level = "insufficient"
-    return Drift(level, worst.effect, p_value, worst.measure, rows, parts)
+    values: Level = "insufficient"
+    quality: Level = "insufficient"
+    if rows >= LEAST_ROWS:
+        flagged = real if significant else []
+        values = _worst_level([part for part in flagged if _judges_values(part)]) if judged else "insufficient"
+        quality = _worst_level([part for part in flagged if not _judges_values(part)])
+    return Drift(level, worst.effect, p_value, worst.measure, rows, parts, values, quality)
+
+
+def _worst_level(parts: Sequence[Component]) -> Level:
+    return _LEVELS[max((sum(part.effect >= gate for gate in part.gates) for part in parts), default=0)]

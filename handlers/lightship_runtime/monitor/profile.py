@@ -19,6 +19,9 @@ FIXED_POINT = 1 << 30
 """Calibrated probabilities are summed in units of 2**-30: 8e9 rows fit into 64 bits."""
 UNLABELLED, NEGATIVE, POSITIVE = 0, 1, 2
 
+BATCH_ROWS = "batch_rows"
+"""The note of rows that came from batches: they have no ids, so that no label is expected of them."""
+
 type Counts = NDArray[np.int64]
 
 

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, Track
 from lightship_runtime.monitor.bins import ABOVE, BELOW, FAR_ABOVE, FAR_BELOW, INVALID, MISSING, UNSEEN
-from lightship_runtime.monitor.drift import Drift, column_components, judge
+from lightship_runtime.monitor.drift import LEAST_ROWS, Drift, column_components, judge
 from lightship_runtime.monitor.estimate import estimate_breach, estimated
 from lightship_runtime.monitor.performance import breach, by_class, by_segment, observed
-from lightship_runtime.monitor.profile import Profile, all_tracks
-from lightship_runtime.monitor.special import normal_cdf
+from lightship_runtime.monitor.profile import BATCH_ROWS, Profile, all_tracks
+from lightship_runtime.monitor.special import normal_cdf, wilson
+from lightship_runtime.monitor.traffic import labels_by_age, requests_of
 
 SCHEMA = 1
+MOST_REJECTED = 0.05
+"""The share of refused rows from which they are a breach of quality."""
+REJECTED_SURE = 0.998
 _QUALITY: Mapping[str, str] = {
     "missing": MISSING,
     "invalid": INVALID,
@@ -67,18 +71,32 @@ def evaluate(baseline: Baseline, profile: Profile, window: Window | None = None)
         "rows": profile.rows,
         "columns": {c.name: _column(c, columns[c.name], drifts[c.name]) for c in baseline.columns},
         "quality": _quality(baseline, columns, profile, window),
-        "labels": {"rows": profile.labelled, "coverage": profile.labelled / profile.rows if profile.rows else 0.0},
+        "labels": _labels(profile),
         "observed": {name: metric.to_dict() for name, metric in metrics.items()},
         "estimated": {name: metric.to_dict() for name, metric in guesses.items()},
         "breach": breach(profile, baseline, metrics),
         "estimated_breach": estimate_breach(guesses, baseline),
     }
     document |= _outputs(baseline, outputs, profile.rows)
+    if requests := requests_of(profile.notes):
+        document["requests"] = requests
     if profile.labelled and baseline.outputs.classes:
         document["by_class"] = by_class(profile, baseline)
     if profile.labelled and baseline.segments:
         document["by_segment"] = by_segment(profile, baseline)
     return Result(document)
+
+
+def _labels(profile: Profile) -> dict[str, Any]:
+    """Labelled rows, and the share of those that a label is expected of; where known, how many had it within hours."""
+    expected = profile.rows - profile.notes.get(BATCH_ROWS, 0)
+    ages = labels_by_age(profile.notes)
+    return {
+        "rows": profile.labelled,
+        "coverage": profile.labelled / expected if expected > 0 else 0.0,
+        "expected": expected,
+        **({"within_hours": ages} if ages else {}),
+    }
 
 
 def _by_code(row: NDArray[np.int64]) -> dict[str, int]:
@@ -136,9 +154,19 @@ def _quality(
     return {
         **totals,
         "rejected": window.rejected,
+        "rejected_level": rejected_level(profile.rows, window.rejected),
         "problems": dict(window.problems),
         "volume": volume(profile.rows, window.last_week),
     }
+
+
+def rejected_level(rows: int, rejected: int) -> str:
+    """`high` when more than a twentieth of the rows sent were refused, by more than chance (one-sided 99.9%)."""
+    total = rows + rejected
+    if total < LEAST_ROWS:
+        return "insufficient"
+    low = wilson(rejected, total, REJECTED_SURE)[0]
+    return "high" if low > MOST_REJECTED else "none"
 
 
 def volume(rows: int, last_week: int | None) -> dict[str, Any]:

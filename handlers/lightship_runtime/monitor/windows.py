@@ -1,20 +1,20 @@
 """Windows: successive hours of one model version, joined until there is enough to judge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lightship_runtime.monitor.baseline import Baseline
-from lightship_runtime.monitor.cells import HOUR, CellKey, Cells
+from lightship_runtime.monitor.cells import DAY, HOUR, CellKey, Cells
 from lightship_runtime.monitor.drift import LEAST_ROWS
-from lightship_runtime.monitor.profile import Profile
+from lightship_runtime.monitor.profile import Profile, add_counts
 from lightship_runtime.monitor.results import Result, Window, evaluate
+from lightship_runtime.monitor.traffic import REJECTED
 
-DAY = 24 * HOUR
 WEEK = 7 * DAY
 AT_MOST = WEEK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A window's version and time, from `start` up to `end` in seconds since 1970."""
 
@@ -22,54 +22,85 @@ class Span:
     start: int
     end: int
 
+    def holds(self, hour: int) -> bool:
+        return self.start <= hour < self.end
 
-def closed_spans(rows: Mapping[CellKey, int], until: float) -> tuple[Span, ...]:
+
+def closed_spans(rows: Mapping[CellKey, int], until: float, published: Iterable[Span] = ()) -> tuple[Span, ...]:
     """The closed windows among hours that ended by `until`, given each hour's rows.
 
     A version's windows are disjoint and successive. One opens with the first hour that has rows and closes at the end
     of the hour in which it reaches 500 rows, or after seven days with what it has. So it spans an hour to a day where
     traffic allows that. The same rows give the same windows, whenever they are asked for.
+
+    `published` windows stay as they are, whatever rows come late: others begin after the last of them.
     """
-    spans = []
+    spans = sorted(published)
+    ends: dict[str, int] = {}
+    for span in spans:
+        ends[span.version] = max(ends.get(span.version, 0), span.end)
     for version in sorted({version for version, _ in rows}):
-        hours = sorted(hour for name, hour in rows if name == version and hour + HOUR <= until)
-        start, gathered = None, 0
-        for hour in hours:
-            if start is not None and hour >= start + AT_MOST:
-                spans.append(Span(version, start, start + AT_MOST))
-                start, gathered = None, 0
-            start = hour if start is None else start
-            gathered += rows[version, hour]
-            if gathered >= LEAST_ROWS:
-                spans.append(Span(version, start, hour + HOUR))
-                start, gathered = None, 0
-        if start is not None and start + AT_MOST <= until:
-            spans.append(Span(version, start, start + AT_MOST))
-    return tuple(spans)
+        after = ends.get(version, 0)
+        hours = {hour: count for (name, hour), count in rows.items() if name == version and hour >= after}
+        spans += [Span(version, start, end) for start, end in _successive(hours, until)]
+    return tuple(sorted(spans))
+
+
+def _successive(rows: Mapping[int, int], until: float) -> list[tuple[int, int]]:
+    spans = []
+    start, gathered = None, 0
+    for hour in sorted(hour for hour, count in rows.items() if count and hour + HOUR <= until):
+        if start is not None and hour >= start + AT_MOST:
+            spans.append((start, start + AT_MOST))
+            start, gathered = None, 0
+        start = hour if start is None else start
+        gathered += rows[hour]
+        if gathered >= LEAST_ROWS:
+            spans.append((start, hour + HOUR))
+            start, gathered = None, 0
+    if start is not None and start + AT_MOST <= until:
+        spans.append((start, start + AT_MOST))
+    return spans
+
+
+def weight(profile: Profile) -> int:
+    """The rows that an hour counts towards closing its window: refused ones too, which must not go unseen."""
+    return profile.rows + profile.notes.get(REJECTED, 0)
+
+
+def span_result(
+    baseline: Baseline,
+    span: Span,
+    profiles: Sequence[Profile],
+    problems: Mapping[str, int],
+    last_week: int | None,
+) -> Result:
+    """The window's result from the profiles and problems of its hours, and the rows of the same hours a week before."""
+    total = Profile.empty(baseline)
+    for profile in profiles:
+        total.add(profile)
+    rejected = total.notes.get(REJECTED, 0)
+    window = Window(span.version, span.start, span.end, rejected, dict(sorted(problems.items())), last_week)
+    return evaluate(baseline, total, window)
 
 
 def window_results(baseline: Baseline, cells: Cells, until: float) -> list[Result]:
-    """The result of every closed window, in the order of version and time."""
-    rows = {key: profile.rows for key, profile in cells.profiles.items()}
-    return [_result(baseline, cells, span, rows) for span in closed_spans(rows, until)]
+    """The result of every closed window of cells under one baseline, in the order of version and time."""
+    rows = {key: weight(profile) for key, profile in cells.profiles.items()}
+    results = []
+    for span in closed_spans(rows, until):
+        profiles = [cells.profiles[key] for key in sorted(rows) if key[0] == span.version and span.holds(key[1])]
+        problems: dict[str, int] = {}
+        for hour, found in cells.hourly.items():
+            if span.holds(hour):
+                add_counts(problems, found)
+        results.append(span_result(baseline, span, profiles, problems, _rows_week_before(span, cells)))
+    return results
 
 
-def _result(baseline: Baseline, cells: Cells, span: Span, rows: Mapping[CellKey, int]) -> Result:
-    profile = Profile.empty(baseline)
-    for key in sorted(rows):
-        if _inside(key, span):
-            profile.add(cells.profiles[key])
-    rejected = sum(count for key, count in cells.rejected.items() if _inside(key, span))
-    window = Window(span.version, span.start, span.end, rejected, cells.problems, _rows_week_before(span, rows))
-    return evaluate(baseline, profile, window)
-
-
-def _inside(key: CellKey, span: Span) -> bool:
-    return key[0] == span.version and span.start <= key[1] < span.end
-
-
-def _rows_week_before(span: Span, rows: Mapping[CellKey, int]) -> int | None:
+def _rows_week_before(span: Span, cells: Cells) -> int | None:
     """Rows of all versions in the same hours a week before; None when nothing reaches back that far."""
+    rows = {key: profile.rows for key, profile in cells.profiles.items()}
     if not rows or min(hour for _, hour in rows) > span.start - WEEK:
         return None
-    return sum(count for (_, hour), count in rows.items() if span.start <= hour + WEEK < span.end)
+    return sum(count for (_, hour), count in rows.items() if span.holds(hour + WEEK))
