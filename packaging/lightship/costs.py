@@ -1,7 +1,8 @@
 """What a synthesised stack costs a month at a stated traffic.
 
 Reads the template, so that whatever is in it is counted. List prices of us-east-1 in US dollars, without the free tier:
-https://aws.amazon.com/lambda/pricing/, /api-gateway/pricing/, /cloudwatch/pricing/, /kms/pricing/, /waf/pricing/.
+https://aws.amazon.com/lambda/pricing/, /api-gateway/pricing/, /cloudwatch/pricing/, /firehose/pricing/, /s3/pricing/,
+/kms/pricing/, /waf/pricing/.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,11 +31,20 @@ DASHBOARD = 3.00
 KMS_KEY = 1.00
 WEB_ACL, WEB_ACL_RULE, WEB_ACL_REQUEST = 5.00, 1.00, 0.60 / MILLION
 XRAY_TRACE = 5.00 / MILLION
+# Firehose bills each record that it is sent as a multiple of five kilobytes, and what it unpacks by its size.
+FIREHOSE_GB, FIREHOSE_UNPACKED_GB, FIREHOSE_STEP = 0.029, 0.00325, 5_120
+S3_STORED_GB, S3_PUT = 0.023, 0.005 / 1000
 
 # Requests, Predictions, Refused, Failed and Latency of each stage.
 TELEMETRY_METRICS = 5
 # START, END and REPORT around the telemetry line; the line itself by its fixed part and by row; the access log's.
 PLATFORM_LOG_BYTES, TELEMETRY_BYTES, ROW_BYTES, ACCESS_LOG_BYTES = 350, 600, 90, 350
+
+# What the monitor and the labels report of each stage, and the seconds of one of its hourly runs beside its rows.
+MONITOR_METRICS = 20
+MONITOR_RUN_S, MONITOR_ROWS_S = 5.0, 50_000
+# Telemetry is text of few letters: gzip leaves this share of it.
+GZIPPED_SHARE = 0.25
 
 type Resource = Mapping[str, Any]
 type Template = Mapping[str, Any]
@@ -63,9 +73,10 @@ def estimate(template: Template, traffic: Traffic) -> tuple[CostLine, ...]:
     """The lines of a month's bill, dearest first; nothing that costs nothing."""
     resources = list(template["Resources"].values())
     lines = [
-        *_functions(resources, traffic),
+        *_functions(template, traffic),
         *_apis(resources, traffic),
         *_logs(resources, traffic),
+        *_monitoring(resources, traffic),
         *_fixed(resources),
     ]
     return tuple(sorted((line for line in lines if line.dollars > 0), key=lambda line: -line.dollars))
@@ -80,12 +91,13 @@ def _of(resources: list[Resource], kind: str) -> list[Mapping[str, Any]]:
     return [each.get("Properties", {}) for each in resources if each["Type"] == kind]
 
 
-def _functions(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
-    """The function that callers reach: the one with a stage. The hook runs a few seconds a deployment."""
-    serving = [each for each in _of(resources, "AWS::Lambda::Function") if "LIGHTSHIP_STAGE" in _environment(each)]
+def _functions(template: Template, traffic: Traffic) -> Iterator[CostLine]:
+    """The function that callers reach: the one with an alias. The hook runs a few seconds a deployment."""
+    resources = template["Resources"]
+    aliases = _of(list(resources.values()), "AWS::Lambda::Alias")
+    serving = [resources[alias["FunctionName"]["Ref"]]["Properties"] for alias in aliases]
     provisioned = sum(
-        alias.get("ProvisionedConcurrencyConfig", {}).get("ProvisionedConcurrentExecutions", 0)
-        for alias in _of(resources, "AWS::Lambda::Alias")
+        alias.get("ProvisionedConcurrencyConfig", {}).get("ProvisionedConcurrentExecutions", 0) for alias in aliases
     )
     for function in serving:
         gigabytes = function["MemorySize"] / 1024
@@ -104,10 +116,6 @@ def _functions(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine
             yield CostLine("X-Ray traces", traffic.requests * XRAY_TRACE)
 
 
-def _environment(function: Mapping[str, Any]) -> Mapping[str, Any]:
-    return function.get("Environment", {}).get("Variables", {})  # type: ignore[no-any-return]
-
-
 def _apis(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
     yield CostLine("HTTP API requests", len(_of(resources, "AWS::ApiGatewayV2::Api")) * traffic.requests * HTTP_API)
     yield CostLine("REST API requests", len(_of(resources, "AWS::ApiGateway::RestApi")) * traffic.requests * REST_API)
@@ -121,6 +129,30 @@ def _logs(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
     days = max((each.get("RetentionInDays", 0) for each in _of(resources, "AWS::Logs::LogGroup")), default=0)
     stored = gigabytes * days / 30 * LOG_STORED_GB
     yield CostLine("Logs", gigabytes * LOG_INGESTED_GB + stored)
+
+
+def _monitoring(resources: list[Resource], traffic: Traffic) -> Iterator[CostLine]:
+    """Nothing without a delivery stream. At worst each request is a record of its own to Firehose."""
+    for stream in _of(resources, "AWS::KinesisFirehose::DeliveryStream"):
+        size = TELEMETRY_BYTES + traffic.rows_per_request * ROW_BYTES
+        billed = -(-size // FIREHOSE_STEP) * FIREHOSE_STEP
+        yield CostLine("Telemetry to S3", traffic.requests * (billed * FIREHOSE_GB + size * FIREHOSE_UNPACKED_GB) / 1e9)
+        waits = stream["ExtendedS3DestinationConfiguration"]["BufferingHints"]["IntervalInSeconds"]
+        puts = min(traffic.requests, SECONDS / max(waits, 1))
+        stored = traffic.requests * size * GZIPPED_SHARE / 1e9 * _kept_days(resources) / 30
+        yield CostLine("Telemetry in S3", puts * S3_PUT + stored * S3_STORED_GB)
+        seconds = HOURS * MONITOR_RUN_S + traffic.requests * traffic.rows_per_request / MONITOR_ROWS_S
+        yield CostLine("Monitor function", seconds * LAMBDA_DURATION["x86_64"])
+        yield CostLine("Monitor metrics", MONITOR_METRICS * CUSTOM_METRIC)
+
+
+def _kept_days(resources: list[Resource]) -> int:
+    rules = [
+        rule
+        for bucket in _of(resources, "AWS::S3::Bucket")
+        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", ())
+    ]
+    return max((rule.get("ExpirationInDays", 0) for rule in rules), default=0)
 
 
 def _fixed(resources: list[Resource]) -> Iterator[CostLine]:

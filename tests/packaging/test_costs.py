@@ -4,13 +4,24 @@ from typing import Any
 
 import pytest
 
-from lightship.costs import CostLine, Traffic, estimate, total
+from lightship.costs import (
+    GZIPPED_SHARE,
+    MONITOR_METRICS,
+    ROW_BYTES,
+    TELEMETRY_BYTES,
+    CostLine,
+    Traffic,
+    estimate,
+    total,
+)
 
 QUIET = Traffic(requests=0, duration_ms=10)
 BUSY = Traffic(requests=10_000_000, duration_ms=20, init_ms=400)
 
 
-def template(*resources: dict[str, Any], memory: int = 1024, architecture: str = "x86_64", **function: Any) -> Any:
+def template(
+    *resources: dict[str, Any], memory: int = 1024, architecture: str = "x86_64", aliased: Any = None, **function: Any
+) -> Any:
     serving = {
         "Type": "AWS::Lambda::Function",
         "Properties": {
@@ -20,7 +31,8 @@ def template(*resources: dict[str, Any], memory: int = 1024, architecture: str =
             **function,
         },
     }
-    return {"Resources": {f"R{i}": each for i, each in enumerate((serving, *resources))}}
+    alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "R0"}, **(aliased or {})}}
+    return {"Resources": {f"R{i}": each for i, each in enumerate((serving, alias, *resources))}}
 
 
 def dollars(lines: tuple[CostLine, ...], what: str) -> float:
@@ -57,11 +69,8 @@ def test_apis_differ_in_price() -> None:
 
 
 def test_provisioned_concurrency_is_paid_by_the_hour() -> None:
-    alias = {
-        "Type": "AWS::Lambda::Alias",
-        "Properties": {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 2}},
-    }
-    lines = estimate(template(alias), QUIET)
+    provisioned = {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 2}}
+    lines = estimate(template(aliased=provisioned), QUIET)
     assert dollars(lines, "Lambda provisioned concurrency") == pytest.approx(2 * 730 * 3600 * 0.0000041667)
 
 
@@ -70,6 +79,24 @@ def test_the_dearest_comes_first_and_the_sum_is_the_sum() -> None:
     assert list(lines) == sorted(lines, key=lambda line: -line.dollars)
     assert total(lines) == pytest.approx(sum(line.dollars for line in lines))
     assert all(line.dollars > 0 for line in lines)
+
+
+def test_monitoring_costs_its_metrics_and_a_little_by_the_request() -> None:
+    stream = {
+        "Type": "AWS::KinesisFirehose::DeliveryStream",
+        "Properties": {"ExtendedS3DestinationConfiguration": {"BufferingHints": {"IntervalInSeconds": 300}}},
+    }
+    rules = [{"Prefix": "telemetry/", "ExpirationInDays": 90}]
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"LifecycleConfiguration": {"Rules": rules}}}
+    lines = estimate(template(stream, bucket), BUSY)
+    size = TELEMETRY_BYTES + ROW_BYTES
+    assert dollars(lines, "Telemetry to S3") == pytest.approx(10_000_000 * (5_120 * 0.029 + size * 0.00325) / 1e9)
+    stored = 10_000_000 * size * GZIPPED_SHARE / 1e9 * 3
+    assert dollars(lines, "Telemetry in S3") == pytest.approx(730 * 12 * 0.005 / 1000 + stored * 0.023)
+    assert dollars(lines, "Monitor metrics") == pytest.approx(MONITOR_METRICS * 0.30)
+    assert 0 < dollars(lines, "Monitor function") < 0.10
+    quiet = estimate(template(stream, bucket), QUIET)
+    assert not any(line.what.startswith("Telemetry") for line in quiet)
 
 
 def test_the_hook_isnt_billed_for_the_traffic() -> None:

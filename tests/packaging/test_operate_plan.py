@@ -50,7 +50,11 @@ def template_of(version: str = "V1", **statement: Any) -> dict[str, Any]:
             },
             "Live": {
                 "Type": "AWS::Lambda::Alias",
-                "Properties": {"Name": "live", "FunctionVersion": {"Fn::GetAtt": [version, "Version"]}},
+                "Properties": {
+                    "FunctionName": {"Ref": "Function"},
+                    "Name": "live",
+                    "FunctionVersion": {"Fn::GetAtt": [version, "Version"]},
+                },
                 "UpdatePolicy": {"CodeDeployLambdaAliasUpdate": {"ApplicationName": "a"}},
             },
             "Role": {
