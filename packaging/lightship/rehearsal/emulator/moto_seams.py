@@ -1,6 +1,7 @@
 """Where moto 5.2.5 isn't honest enough for a rehearsal, and what takes its place. It is pinned to that version.
 
-Every seam is named with what moto does by itself. Nothing outside of this module touches moto's insides.
+Every seam is named with what moto does by itself. Nothing outside of this module and `notifications` touches moto's
+insides.
 """
 
 import json
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
+from lightship.rehearsal.emulator import notifications
 from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.emulator.deliveries import delivered
 from lightship.rehearsal.emulator.filter_patterns import matches
@@ -50,6 +52,7 @@ def install(aws: Clients, functions: Functions) -> Callable[[str], bool]:
     _state_machines(aws)
     _subscriptions()
     _deliveries(aws)
+    notifications.install(aws)
     return _issued_keys(aws.account)
 
 
