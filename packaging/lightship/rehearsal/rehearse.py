@@ -12,7 +12,9 @@ from typing import Any
 
 from lightship.config import Config, load_config
 from lightship.rehearsal import variants
+from lightship.rehearsal.alarm_step import page_of, sound_and_end
 from lightship.rehearsal.aws import ACCOUNT, REGION, EmulatedAws
+from lightship.rehearsal.batches import create_buckets, give_batch, run_batch
 from lightship.rehearsal.calls import PREDICT, Caller, caller_of, token_of
 from lightship.rehearsal.cdk import Cdk
 from lightship.rehearsal.checks import CheckFailedError, Deployed, check_all, live_version
@@ -137,6 +139,28 @@ class Rehearsal:
                 raise CheckFailedError(f"The endpoint's answers differ from the golden rows: {agreement.worst}")
             words.append(f"{agreement.rows} golden rows agree within {self._tolerance():g}")
 
+    def batch(self) -> None:
+        """Start the schedule by hand, and reconcile what the state machine's distributed map wrote."""
+        if "BatchSchedule" not in self.outputs:
+            return
+        with self.step("batch") as words:
+            golden, contract = read_golden(self.first / GOLDEN), read_contract(self.first)
+            release = Release.read(self.first)
+            told = run_batch(
+                self.clients, self.stack, self.outputs, self.config, release, contract, golden, self._tolerance()
+            )
+            words.append(told)
+
+    def alarm(self) -> None:
+        """Set off a page and end it: the plain message and the explained ones have to reach who listens."""
+        with self.step("an alarm, set off by hand") as words:
+            names = stack_resources(self.clients, self.stack)["AWS::CloudWatch::Alarm"]
+            page = page_of(self.clients, self.outputs, names)
+            _, sounding, over = sound_and_end(self.clients, self.outputs, page)
+            if f"Live: version {self.live} " not in sounding.message or "isn't known" in sounding.message:
+                raise CheckFailedError(f"The explained message lacks what is deployed:\n{sounding.message}")
+            words.append(f'the page, then "{sounding.subject}", then "{over.subject}"')
+
     def update(self, folder: Path) -> None:
         """Deploy another good release: the alias has to move to a new version."""
         before = self.live
@@ -259,16 +283,18 @@ def rehearsal(plan: Plan, listener: Listener) -> Iterator[Rehearsal]:
     if config.stages and plan.stage is None:
         raise LightshipError(f"lightship.toml has the stages {', '.join(config.stages)}. Say which one: --stage NAME.")
     first = plan.release or locked_folder(plan.project)
-    Release.read(first)
+    release = Release.read(first)
     tool = cdk_tool(plan.project)
     account, region = config.deploy.account or ACCOUNT, config.deploy.region or REGION
     with ExitStack() as stack:
         workspace = stack.enter_context(workspace_of(plan.project))
         workspace.lock(first)
+        config = give_batch(workspace, config, release)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lightship-variants-")))
         aws = stack.enter_context(EmulatedAws.start(account=account, region=region, log=listener.line))
         cdk = Cdk(tool, aws, workspace.folder, listener.line)
         running = Rehearsal(config, aws, cdk, workspace, first, scratch, listener)
+        create_buckets(running.clients, config)
         stack.callback(running.close)
         yield running
 
@@ -279,8 +305,10 @@ def rehearse(plan: Plan, listener: Listener) -> list[Step]:
         running.bootstrap()
         running.deploy("first deployment", running.first)
         running.call()
+        running.batch()
         running.update(variants.as_good(running.first, running.scratch / "good"))
         running.call()
+        running.alarm()
         classes = read_contract(running.first).output.classes
         running.refuse(variants.differing(running.first, running.scratch / "differing", classes))
         running.deploy("rollback to the first release", running.first)
@@ -295,5 +323,6 @@ def keep(plan: Plan, listener: Listener, *, ready: Callable[[dict[str, Any]], th
         running.bootstrap()
         running.deploy("first deployment", running.first)
         running.call()
+        running.batch()
         ready(running.ready()).wait()
         return running.steps

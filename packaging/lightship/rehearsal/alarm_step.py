@@ -1,0 +1,91 @@
+"""An alarm of the deployed stack, set off and ended again: what its topics deliver, with nothing simulated in between.
+
+Each topic gets a queue that listens as a person would. The plain message has to come whatever the function makes of it.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lightship.rehearsal.checks import CheckFailedError
+from lightship.rehearsal.emulator.clients import Clients
+
+PLAIN, EXPLAINED = "PagesTopic", "ExplainedPagesTopic"
+WAIT_S = 60
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one topic delivered."""
+
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A queue that listens to a topic. It goes with the emulated AWS."""
+
+    clients: Clients
+    url: str
+
+    @classmethod
+    def to(cls, clients: Clients, topic: str, name: str) -> "Ear":
+        url = clients("sqs").create_queue(QueueName=name)["QueueUrl"]
+        arn = clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        clients("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        return cls(clients, url)
+
+    def hear(self, seconds: float = WAIT_S) -> Told:
+        """The next message. Raises CheckFailedError when none comes."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for message in self.clients("sqs").receive_message(QueueUrl=self.url).get("Messages", ()):
+                self.clients("sqs").delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+                body = json.loads(message["Body"])
+                return Told(body.get("Subject", ""), body["Message"])
+            time.sleep(POLL_S)
+        raise CheckFailedError(f"No message reached {self.url} within {seconds:.0f} s.")
+
+
+def page_of(clients: Clients, outputs: Mapping[str, str], names: Sequence[str]) -> Mapping[str, Any]:
+    """The first of the alarms that pages somebody. Raises CheckFailedError when none does."""
+    for alarm in clients("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]:
+        if outputs[PLAIN] in alarm["AlarmActions"]:
+            return dict(alarm)
+    raise CheckFailedError("None of the stack's alarms pages anybody.")
+
+
+def sound_and_end(clients: Clients, outputs: Mapping[str, str], alarm: Mapping[str, Any]) -> tuple[Told, Told, Told]:
+    """Set off an alarm that pages and end it: its plain message, the explained one, and the one of its end.
+
+    Raises CheckFailedError when a message doesn't come, or the plain one isn't CloudWatch's.
+    """
+    plain = Ear.to(clients, outputs[PLAIN], "plain")
+    explained = Ear.to(clients, outputs[EXPLAINED], "explained")
+    cloudwatch, name = clients("cloudwatch"), alarm["AlarmName"]
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=reason(alarm, datetime.now(UTC)))
+    raw = plain.hear()
+    document: Any = json.loads(raw.message)
+    if (document["AlarmName"], document["NewStateValue"]) != (name, "ALARM") or not raw.subject.startswith("ALARM: "):
+        raise CheckFailedError(f"The plain message isn't {name}'s: {raw}")
+    sounding = explained.hear()
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="The rehearsal ended it.")
+    plain.hear()
+    return raw, sounding, explained.hear()
+
+
+def reason(alarm: Mapping[str, Any], now: datetime) -> str:
+    """What CloudWatch says when the last values were twice the threshold."""
+    count = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
+    value, threshold = 2 * alarm["Threshold"] or 1.0, alarm["Threshold"]
+    minutes = [now - timedelta(minutes=place + 1) for place in range(count)]
+    values = ", ".join(f"{value} ({minute:%d/%m/%y %H:%M}:00)" for minute in minutes)
+    return (
+        f"Threshold Crossed: {count} out of the last {count} datapoints [{values}] was greater than the threshold "
+        f"({threshold}) (minimum {count} datapoints for OK -> ALARM transition)."
+    )
