@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightship import package
 from lightship.compile import Compiled, compile_model
 from lightship.describe import Described, describe
 from lightship_runtime.contract import Column, Contract
@@ -73,6 +75,27 @@ def reproduces(tmp_path: Path) -> Reproduces:
         return compiled
 
     return check
+
+
+@dataclass(frozen=True)
+class Signs:
+    """A small classifier of two numbers, its 900 rows (`id`, `a`, `b`), and a release of it."""
+
+    model: Any
+    rows: pd.DataFrame
+    release: Path
+
+
+@pytest.fixture(scope="session")
+def signs(tmp_path_factory: pytest.TempPathFactory) -> Signs:
+    """Packaged once a session: it has a real realtime.zip and batch.zip."""
+    from sklearn.linear_model import LogisticRegression
+
+    draw = np.random.default_rng(2)
+    rows = pd.DataFrame({"id": np.arange(900), "a": draw.normal(size=900), "b": draw.normal(size=900)})
+    model = LogisticRegression().fit(rows[["a", "b"]], rows["a"] + rows["b"] > 0)
+    out = tmp_path_factory.mktemp("signs")
+    return Signs(model, rows, package(model, sample=rows[["a", "b"]][:200], out=out, name="signs").path)
 
 
 def assert_equal(found: Outputs, expected: Outputs, tolerance: float) -> None:

@@ -19,7 +19,7 @@ from lightship.lockfile import Lock
 from lightship.rehearsal.workspace import workspace_of
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.errors import LightshipError
-from lightship_runtime.golden import Golden
+from lightship_runtime.golden import Golden, read_golden
 from lightship_runtime.manifest import (
     CONTRACT,
     GOLDEN,
@@ -49,19 +49,38 @@ def handler(event, context):
 """
 
 
+BATCH = """
+[model]
+name = "signs"
+[batch]
+schedule = "cron(0 3 * * ? *)"
+timezone = "Europe/Berlin"
+input = "s3://rehearsed/in/"
+output = "s3://rehearsed/scored/"
+key = ["id"]
+format = "csv"
+input_format = "csv"
+delimiter = ";"
+"""
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the repository's own app and a release of a model that is a line."""
     folder = tmp_path_factory.mktemp("project")
     release = write_release(folder / "dist" / "line" / "0123456789abcdef")
+    write_project(folder, release, '[model]\nname = "line"\n[endpoint]\nauth = "iam"\n')
+    return folder
+
+
+def write_project(folder: Path, release: Release, toml: str) -> None:
     Lock.of(release, "").write(folder / "lightship.lock")
-    (folder / "lightship.toml").write_text('[model]\nname = "line"\n[endpoint]\nauth = "iam"\n')
+    (folder / "lightship.toml").write_text(toml)
     settings = json.loads((REPOSITORY / "cdk.json").read_text())
     settings["app"] = f"{sys.executable} {REPOSITORY / 'cdk' / 'app.py'}"
     (folder / "cdk.json").write_text(json.dumps(settings))
     if (REPOSITORY / "node_modules").is_dir():
         (folder / "node_modules").symlink_to(REPOSITORY / "node_modules")
-    return folder
 
 
 def write_release(folder: Path) -> Release:
@@ -114,8 +133,10 @@ def test_a_project_without_an_app_is_told_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_whole_rehearsal(project: Path) -> None:
-    done = subprocess.run(command("--project", str(project), "--json"), capture_output=True, text=True, check=False)
+def test_the_whole_rehearsal(signs: Any, tmp_path: Path) -> None:
+    write_project(tmp_path, Release.read(signs.release), BATCH)
+    arguments = ("--project", str(tmp_path), "--release", str(signs.release), "--json")
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-2000:]
     told = json.loads(done.stdout)
     results = {step["name"]: step["result"] for step in told["steps"]}
@@ -124,7 +145,10 @@ def test_the_whole_rehearsal(project: Path) -> None:
     refused = results["update with a release whose predictions differ"]
     assert refused.startswith("refused, live version stays 2")
     assert "row 0" in refused
-    assert "3 golden rows agree" in results["calls"]
+    rows = len(read_golden(signs.release / GOLDEN).rows)
+    assert f"{rows} golden rows agree" in results["calls"]
+    assert f"2 runs, each of what was new; {rows} rows in: {rows} scored, 0 rejected" in results["batch"]
+    assert "a time delivered twice changed nothing" in results["batch"]
     assert told["not_proven"]
 
 

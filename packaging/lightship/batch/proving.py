@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _replayed(worker: Worker, contract: Contract, golden: Golden) -> tuple[Golde
             columns.setdefault(name, []).extend(values)
     if {len(values) for values in columns.values()} != {len(golden.rows)}:
         raise ProofError(f"batch.zip lost golden rows: {len(golden.rows)} went in. Report this with the model's kind.")
-    return _as_golden(columns, contract, golden), seconds
+    return as_golden(columns, contract, golden), seconds
 
 
 def _portions(rows: tuple[tuple[Any, ...], ...]) -> list[tuple[tuple[Any, ...], ...]]:
@@ -73,8 +74,8 @@ def _portions(rows: tuple[tuple[Any, ...], ...]) -> list[tuple[tuple[Any, ...], 
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _as_golden(columns: dict[str, list[Any]], contract: Contract, golden: Golden) -> Golden:
-    """Output columns in the terms of golden rows."""
+def as_golden(columns: Mapping[str, Sequence[Any]], contract: Contract, golden: Golden) -> Golden:
+    """Output columns, in the order of the golden rows, in their terms."""
     output = contract.output
     names = output_names(contract)[:-1]
     chances = [name for name in names if name.startswith("probability_")] if output.probabilities else []

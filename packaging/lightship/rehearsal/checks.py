@@ -59,6 +59,7 @@ def check_all(deployed: Deployed) -> list[Check]:
         *_rollout(deployed),
         *_alarms(deployed),
         *_logs(deployed),
+        *_batch(deployed),
     ]
     if failed := [check for check in checks if not check.holds]:
         told = "\n".join(f"  {check.name}: expected {check.expected!r}, found {check.found!r}" for check in failed)
@@ -182,3 +183,30 @@ def _logs(deployed: Deployed) -> Iterator[Check]:
     days = {groups[name].get("retentionInDays") for name in names if name in groups}
     yield Check("log groups that are missing", [], sorted(set(names) - groups.keys()))
     yield Check("days that logs are kept", {deployed.config.endpoint.log_retention_days}, days)
+
+
+def _batch(deployed: Deployed) -> Iterator[Check]:
+    batch = deployed.config.batch
+    yield Check("a batch is scheduled", bool(batch and batch.schedule), "BatchSchedule" in deployed.outputs)
+    if batch is None or batch.schedule is None:
+        return
+    name, machine = deployed.outputs["BatchSchedule"], deployed.outputs["BatchStateMachine"]
+    schedule = deployed.clients("scheduler").get_schedule(Name=name)
+    yield Check("schedule", batch.schedule, schedule["ScheduleExpression"])
+    yield Check("time zone of the schedule", batch.timezone, schedule["ScheduleExpressionTimezone"])
+    window = schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes", 0)
+    yield Check("minutes in which the schedule may start", batch.flexible_minutes, window)
+    target = schedule["Target"]
+    yield Check("what the schedule starts", machine, target["Arn"])
+    queues = deployed.clients("sqs").list_queues().get("QueueUrls", [])
+    letters = target["DeadLetterConfig"]["Arn"].rpartition(":")[2]
+    yield Check("starts that fail are kept", True, any(url.endswith(f"/{letters}") for url in queues))
+    found = deployed.clients("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    states = json.loads(found["definition"])["States"]
+    maps = {each["MaxConcurrency"] for each in states.values() if each["Type"] == "Map"}
+    yield Check("concurrency of the distributed maps", {batch.concurrency}, maps)
+    function = states["Begin"]["Parameters"]["FunctionName"]
+    code = deployed.clients("lambda").get_function_configuration(FunctionName=function)
+    digest = base64.b64encode(bytes.fromhex(deployed.release.artifacts["batch"].sha256)).decode()
+    yield Check("the batch function's code is the release's batch.zip", digest, code["CodeSha256"])
+    yield Check("memory of the batch function", batch.memory, code["MemorySize"])
