@@ -95,7 +95,8 @@ def _functions(template: Template, traffic: Traffic) -> Iterator[CostLine]:
     """The function that callers reach: the one with an alias. The hook runs a few seconds a deployment."""
     resources = template["Resources"]
     aliases = _of(list(resources.values()), "AWS::Lambda::Alias")
-    serving = [resources[alias["FunctionName"]["Ref"]]["Properties"] for alias in aliases]
+    names = [alias.get("FunctionName", {}).get("Ref") for alias in aliases]
+    serving = [resources[name]["Properties"] for name in names if name in resources]
     provisioned = sum(
         alias.get("ProvisionedConcurrencyConfig", {}).get("ProvisionedConcurrentExecutions", 0) for alias in aliases
     )

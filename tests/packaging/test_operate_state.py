@@ -34,6 +34,7 @@ TEMPLATE: dict[str, Any] = {
         "Logs": {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": "RetainExceptOnCreate"},
         "Bank": {"Type": "AWS::Backup::BackupVault", "DeletionPolicy": "Retain"},
         "HookLogs": {"Type": "AWS::Logs::LogGroup"},
+        "Lost": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Delete"},
         "Hook": {"Type": "AWS::Lambda::Function"},
         "Alarm": {"Type": "AWS::CloudWatch::Alarm"},
         "Application": {"Type": "AWS::CodeDeploy::Application"},
@@ -125,6 +126,13 @@ class FakeAws:
             raise refused("ValidationError", "is in CREATE_IN_PROGRESS state and can not be deleted")
         self.asked.append("delete")
         self.after = ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
+
+    def list_object_versions(self, Bucket: str) -> Any:
+        return {"Versions": [{"Key": "k", "VersionId": "v"}]}
+
+    def delete_objects(self, Bucket: str, Delete: Any) -> None:
+        assert Delete["Objects"] == [{"Key": "k", "VersionId": "v"}]
+        self.asked.append(f"empty {Bucket}")
 
     def delete_log_group(self, logGroupName: str) -> None:
         self.asked.append(f"delete {logGroupName}")
@@ -286,9 +294,9 @@ def test_taking_down_keeps_data_and_names_it() -> None:
     kept = kept_by(stack)
     assert [str(each) for each in kept] == ["log group logs", "AWS::Backup::BackupVault bank"]
     destroy(aws, stack, quiet, instantly)
-    assert aws.asked == ["delete"]
+    assert aws.asked == ["empty lost", "delete"]
     assert [each.physical for each in delete_kept(aws, kept, quiet)] == ["bank"]
-    assert aws.asked == ["delete", "delete logs"]
+    assert aws.asked == ["empty lost", "delete", "delete logs"]
 
 
 def test_a_stack_that_never_rests_is_an_error() -> None:

@@ -39,9 +39,17 @@ def kept_by(stack: DeployedStack) -> tuple[Kept, ...]:
 
 
 def destroy(aws: Clients, stack: DeployedStack, say: Say, sleep: Sleep = time.sleep) -> None:
-    """Delete the stack and wait until it is gone. Raises OperateError when it isn't."""
+    """Delete the stack and wait until it is gone. Raises OperateError when it isn't.
+
+    Buckets that the template doesn't keep are emptied first: CloudFormation deletes none that has objects.
+    """
     if stack.moving and stack.status not in {"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
         raise OperateError(f"The stack {stack.name} is {stack.status}. Wait until it is still: `lightship status`.")
+    definitions = stack.template.get("Resources", {})
+    for each in stack.of_type("AWS::S3::Bucket"):
+        if each.physical and definitions.get(each.logical, {}).get("DeletionPolicy") == "Delete":
+            say(f"emptying bucket {each.physical}")
+            empty_bucket(aws, each.physical)
     say("deleting the stack")
     aws("cloudformation").delete_stack(StackName=stack.name)
     try:
@@ -80,14 +88,19 @@ def _delete_table(aws: Clients, name: str) -> None:
     aws("dynamodb").delete_table(TableName=name)
 
 
-def _delete_bucket(aws: Clients, name: str) -> None:
+def empty_bucket(aws: Clients, name: str) -> None:
+    """Delete all objects of a bucket, with their old versions."""
     s3 = aws("s3")
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
         found: list[Mapping[str, Any]] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
         objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
         if objects:
             s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
-    s3.delete_bucket(Bucket=name)
+
+
+def _delete_bucket(aws: Clients, name: str) -> None:
+    empty_bucket(aws, name)
+    aws("s3").delete_bucket(Bucket=name)
 
 
 DELETIONS: Mapping[str, Callable[[Clients, str], None]] = {
