@@ -1,28 +1,29 @@
-"""Artifacts side by side in one run: an empty handler, Lightship, honest scikit-learn and naive scikit-learn.
+"""Artifacts side by side in one run: an empty handler, Lightship, honest scikit-learn, naive, and other tools.
 
-    .venv/bin/python benchmarks/artifacts.py [--families logistic,forest] [--boots 5] [--markdown docs/artifacts.md]
+    .venv/bin/python benchmarks/artifacts.py [--families logistic,forest] [--tools logistic] [--boots 5] [--out docs]
 
-For each model family: zip and unzipped size, start (spawn to first /next), first and warm latency of one row, peak
-memory, packaging time. All four are booted by the same host under AWS's own runtime client, in turns. *Honest* is what
+For each model family: zip and unzipped size, start (spawn until requests are taken), first and warm latency of one row,
+memory, packaging time. The zips are booted by the same host under AWS's own runtime client, in turns. *Honest* is what
 a careful user writes by hand: slimmed by the same rules, with bytecode, FastAPI and Mangum. *Naive* is
-`pip install --target` and a handler. Prints ratios to the floor and to honest.
+`pip install --target` and a handler. Families named by `--tools` are built with Chalice, Zappa, BentoML and MLflow too.
+Prints ratios; `--out` writes artifacts.json, and from it the page and its picture (`artifacts_page.py`).
 """
 
 import argparse
 import json
 import platform
-import shutil
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import joblib
+import artifacts_page
+import other_tools
 import pandas as pd
+from artifacts_page import Rows
+from contenders import Boot, Contender, by_hand, floor, libraries, lightship
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -37,17 +38,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from lightship import package
-from lightship.bytecode import compile_tree
-from lightship.gateway import HttpRequest
-from lightship.gateway.http_api import to_event
-from lightship.lambda_host import Function, Worker, python_for, unpack
-from lightship.slimming import slim
-from lightship.targets import make_target
-from lightship.wheels import install, resolve
-from lightship.zipping import TooLargeError, write_zip
+from lightship.zipping import TooLargeError
 
-PYTHON = "3.13"
 ARCHITECTURE = "arm64" if platform.machine() == "aarch64" else "x86_64"
 ROWS = 20_000
 NUMBERS = ["hour", "distance", "temp", "humid", "wind_speed", "visib"]
@@ -65,71 +57,41 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "network": lambda: MLPClassifier((32,), max_iter=40, random_state=0),
 }
 
-HONEST = """\
-import joblib, os, pandas
-from fastapi import FastAPI
-from mangum import Mangum
-model = joblib.load(os.path.join(os.path.dirname(__file__), "model.joblib"))
-app = FastAPI()
-
-@app.post("/predict")
-def predict(body: dict):
-    frame = pandas.DataFrame(body["instances"])
-    return {"predictions": model.predict(frame).tolist()}
-
-handler = Mangum(app, lifespan="off")
-"""
-
-
-@dataclass
-class Measured:
-    """One artifact of one family. Sizes in bytes, times in milliseconds, memory in MB."""
-
-    zip_bytes: int
-    unzipped_bytes: int
-    root: Path
-    handler: str
-    package_s: float
-    inits: list[float] = field(default_factory=list)
-    firsts: list[float] = field(default_factory=list)
-    warm: list[float] = field(default_factory=list)
-    rss_mb: float = 0.0
-
-    def row(self) -> dict[str, float]:
-        """What is printed."""
-        return {
-            "zip MB": self.zip_bytes / 1e6,
-            "unzipped MB": self.unzipped_bytes / 1e6,
-            "start ms": statistics.median(self.inits),
-            "first ms": statistics.median(self.firsts),
-            "p50 ms": statistics.median(self.warm),
-            "p99 ms": sorted(self.warm)[int(0.99 * (len(self.warm) - 1))],
-            "memory MB": self.rss_mb,
-            "package s": self.package_s,
-        }
-
 
 def main() -> None:
     options = _options()
     X, y = _flights()
+    tables: dict[str, Rows] = {}
     with tempfile.TemporaryDirectory(prefix="lightship-benchmark-") as folder:
         work = Path(folder)
-        libraries = {kind: _libraries(work / kind, careful=kind == "honest") for kind in ("honest", "naive")}
-        tables = {
-            name: _family(name, X, y, libraries, work / name.replace(" ", "-"), options.boots)
-            for name in options.families
+        installed = {
+            kind: libraries(work / kind, ARCHITECTURE, careful=kind == "honest") for kind in ("honest", "naive")
         }
-    text = "\n\n".join(_table(name, table) for name, table in tables.items())
-    print(text)
-    if options.markdown:
-        options.markdown.write_text(f"{__doc__.splitlines()[0]}\n\n{text}\n")
+        tools = other_tools.environments(work / "tools") if options.tools else {}
+        for name in options.families:
+            place = work / name.replace(" ", "-")
+            contenders = _contenders(name, X, y, installed, place)
+            if name in options.tools:
+                model = _fit(name, X, y)
+                contenders |= {
+                    tool: other_tools.build(tool, model, where, place / tool) for tool, where in tools.items()
+                }
+            tables[name] = _measure(contenders, X, options.boots)
+            print(artifacts_page.table(name, tables[name]), flush=True)
+    if options.out:
+        (options.out / "artifacts.json").write_text(json.dumps(tables, indent=1) + "\n")
+        artifacts_page.write(options.out)
 
 
 def _options() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", type=lambda text: text.split(","), default=list(FAMILIES))
+    parser.add_argument("--families", type=names, default=list(FAMILIES))
+    parser.add_argument("--tools", type=names, default=[])
     parser.add_argument("--boots", type=int, default=5)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
 
@@ -142,27 +104,6 @@ def _flights() -> tuple[pd.DataFrame, "pd.Series[bool]"]:
     return frame[[*NUMBERS, *TEXTS]], frame["late"] == "late"
 
 
-def _family(
-    name: str, X: pd.DataFrame, y: "pd.Series[bool]", libraries: dict[str, Path], work: Path, boots: int
-) -> dict[str, dict[str, float]]:
-    model = _fit(name, X, y)
-    work.mkdir()
-    artifacts = {"floor": _floor(work / "floor"), "lightship": _lightship(model, X.head(2_000), work / "lightship")}
-    for kind, folder in libraries.items():
-        try:
-            artifacts[kind] = _by_hand(model, folder, work / kind)
-        except TooLargeError as error:
-            print(f"{name}, {kind}: {error}")
-    instances = [
-        {key: None if pd.isna(value) else value for key, value in row.items()}
-        for row in X.head(WARM).astype(object).to_dict("records")
-    ]
-    for _ in range(boots):
-        for artifact in artifacts.values():
-            _boot(artifact, instances)
-    return {kind: artifact.row() for kind, artifact in artifacts.items()}
-
-
 def _fit(name: str, X: pd.DataFrame, y: "pd.Series[bool]") -> Any:
     columns = make_column_transformer(
         (make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS),
@@ -171,79 +112,47 @@ def _fit(name: str, X: pd.DataFrame, y: "pd.Series[bool]") -> Any:
     return make_pipeline(columns, FAMILIES[name]()).fit(X, y)
 
 
-def _floor(work: Path) -> Measured:
-    """An empty handler: what no artifact can start faster than."""
-    root = work / "task"
-    root.mkdir(parents=True)
-    (root / "app.py").write_text('def handler(event, context):\n    return {"statusCode": 200, "body": ""}\n')
-    compile_tree(root, python_for(PYTHON))
-    return _packed(root, work, "app.handler", time.perf_counter())
+def _contenders(
+    name: str, X: pd.DataFrame, y: "pd.Series[bool]", installed: dict[str, Path], work: Path
+) -> dict[str, Contender]:
+    model = _fit(name, X, y)
+    work.mkdir()
+    contenders: dict[str, Contender] = {
+        "floor": floor(work / "floor"),
+        "lightship": lightship(model, X.head(2_000), ARCHITECTURE, work / "lightship"),
+    }
+    for kind, folder in installed.items():
+        try:
+            contenders[kind] = by_hand(model, folder, work / kind)
+        except TooLargeError as error:
+            print(f"{name}, {kind}: {error}")
+    return contenders
 
 
-def _lightship(model: Any, sample: pd.DataFrame, work: Path) -> Measured:
-    started = time.perf_counter()
-    packaged = package(
-        model, sample=sample, out=work / "out", name="benchmark", python=PYTHON, architecture=ARCHITECTURE
-    )
-    elapsed = time.perf_counter() - started
-    artifact = packaged.release.artifacts["realtime"]
-    root = unpack(packaged.path / artifact.file, work / "task")
-    return Measured(artifact.zip_bytes, artifact.unzipped_bytes, root, artifact.handler, elapsed)
+def _measure(contenders: dict[str, Contender], X: pd.DataFrame, boots: int) -> Rows:
+    instances = [
+        {key: None if pd.isna(value) else value for key, value in row.items()}
+        for row in X.head(WARM).astype(object).to_dict("records")
+    ]
+    measured: dict[str, list[Boot]] = {kind: [] for kind in contenders}
+    for _ in range(boots):
+        for kind, contender in contenders.items():
+            measured[kind].append(contender.boot(instances))
+    return {kind: _row(contenders[kind], each) for kind, each in measured.items()}
 
 
-def _libraries(folder: Path, *, careful: bool) -> Path:
-    """scikit-learn, pandas, joblib, FastAPI and Mangum, installed as either user installs them."""
-    target = make_target(PYTHON, ARCHITECTURE)
-    lock = resolve(("scikit-learn", "pandas", "joblib", "fastapi", "mangum"), target)
-    install(lock, target, python_for(PYTHON), folder)
-    if careful:
-        slim(folder)
-        compile_tree(folder, python_for(PYTHON))
-    return folder
-
-
-def _by_hand(model: Any, libraries: Path, work: Path) -> Measured:
-    started = time.perf_counter()
-    root = work / "task"
-    shutil.copytree(libraries, root)
-    (root / "app.py").write_text(HONEST)
-    joblib.dump(model, root / "model.joblib")
-    return _packed(root, work, "app.handler", started)
-
-
-def _packed(root: Path, work: Path, handler: str, started: float) -> Measured:
-    packed = write_zip(root, work / "artifact.zip")
-    return Measured(packed.zip_bytes, packed.unzipped_bytes, root, handler, time.perf_counter() - started)
-
-
-def _boot(artifact: Measured, instances: Sequence[dict[str, Any]]) -> None:
-    with Worker.start(Function(artifact.root, artifact.handler, python=PYTHON, timeout_s=60)) as worker:
-        artifact.inits.append(worker.init_ms)
-        milliseconds = [_ask(worker, instance) for instance in instances]
-        artifact.firsts.append(milliseconds[0])
-        artifact.warm += milliseconds[1:]
-        artifact.rss_mb = max(artifact.rss_mb, worker.peak_rss_mb())
-
-
-def _ask(worker: Worker, instance: dict[str, Any]) -> float:
-    body = json.dumps({"instances": [instance]}).encode()
-    request = HttpRequest("POST", "/predict", headers=(("content-type", "application/json"),), body=body)
-    answer = worker.invoke(json.dumps(to_event(request)).encode())
-    if answer.error or json.loads(answer.payload)["statusCode"] != 200:
-        raise SystemExit(f"an artifact failed: {answer.payload.decode()[:500]}")
-    return answer.ms
-
-
-def _table(name: str, table: dict[str, dict[str, float]]) -> str:
-    columns = list(table["floor"])
-    lines = [f"### {name}", "", f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {kind} | {' | '.join(f'{row[each]:.2f}' for each in columns)} |" for kind, row in table.items()]
-    for other in ("floor", "honest"):
-        ratios = [
-            f"{table['lightship'][each] / table[other][each]:.2f}" if table[other][each] else "" for each in columns
-        ]
-        lines.append(f"| lightship / {other} | {' | '.join(ratios)} |")
-    return "\n".join(lines)
+def _row(contender: Contender, boots: Sequence[Boot]) -> dict[str, float]:
+    warm = sorted(value for boot in boots for value in boot.requests_ms[1:])
+    return {
+        "zip MB": contender.zip_bytes / 1e6,
+        "unzipped MB": contender.unzipped_bytes / 1e6,
+        "start ms": statistics.median(boot.init_ms for boot in boots),
+        "first ms": statistics.median(boot.requests_ms[0] for boot in boots),
+        "p50 ms": statistics.median(warm),
+        "p99 ms": warm[int(0.99 * (len(warm) - 1))],
+        "memory MB": max(boot.rss_mb for boot in boots),
+        "package s": contender.package_s,
+    }
 
 
 if __name__ == "__main__":
