@@ -26,7 +26,7 @@ class Places:
 
     @classmethod
     def in_template(cls, watched: Watched, scope: Construct) -> Self:
-        groups = {name: group.log_group_name for name, group in watched.log_groups.items()}
+        groups: dict[Log, str] = {name: group.log_group_name for name, group in watched.log_groups.items()}
         return cls(cdk.Stack.of(scope).region, groups)
 
     @classmethod

@@ -52,7 +52,7 @@ class RuntimeCode:
 
 HOOK = RuntimeCode(
     handler="lightship_runtime.hook.handler",
-    modules=("__init__", "contract", "documents", "errors", "golden", "hook", "replay"),
+    modules=("__init__", "contract", "documents", "errors", "golden", "hook", "replay", "telemetry"),
     release_files=(CONTRACT, GOLDEN),
 )
 COMPARE = RuntimeCode(

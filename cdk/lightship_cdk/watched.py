@@ -114,12 +114,13 @@ def _of_endpoint(endpoint: WatchedEndpoint) -> dict[Setting, float]:
         "latency_budget_percent": slow,
         "disagreement_percent": endpoint.comparison.limit,
     }
-    found: dict[Setting, float] = {name: round(100 * share, 6) for name, share in shares.items()}
-    return found | {
+    lengths: dict[Setting, float] = {
         "latency_ms": objectives.latency_ms,
         "half_timeout_ms": endpoint.function.timeout_s * 1000 / 2,
         "quiet_hours": objectives.quiet_hours,
     }
+    percents: dict[Setting, float] = {name: round(100 * share, 6) for name, share in shares.items()}
+    return {**percents, **lengths}
 
 
 def metric(ref: MetricRef, period_s: int, watched: Watched) -> cloudwatch.Metric:

@@ -19,6 +19,7 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, Golden, compare, read_golden
 from lightship_runtime.replay import Row, instances_of, replay
+from lightship_runtime.telemetry import NAMESPACE
 
 CONTRACT = "contract.json"
 GOLDEN = "golden.json.gz"
@@ -109,11 +110,28 @@ def handler(event: dict[str, Any], _context: Any) -> None:
         refusal = None
     except Exception as error:  # noqa: BLE001 (an unanswered CloudFormation waits for an hour)
         refusal = f"{type(error).__name__}: {error}"
-        print(json.dumps({"verdict": "refused", "reason": refusal}))  # noqa: T201
+        print(json.dumps(refusal_line(refusal, os.environ, now_ms=time.time_ns() // 1_000_000)))  # noqa: T201
     if "RequestType" in event:
         answer_cloudformation(event, refusal)
     else:
         _answer_codedeploy(event, refusal)
+
+
+def refusal_line(reason: str, environment: Mapping[str, str], *, now_ms: int) -> dict[str, Any]:
+    """What the log holds of a refusal, and the metric `HookRefused` with it (Embedded Metric Format)."""
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["Service", "Stage"]],
+        "Metrics": [{"Name": "HookRefused", "Unit": "Count"}],
+    }
+    return {
+        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
+        "Service": environment.get("LIGHTSHIP_SERVICE", ""),
+        "Stage": environment.get("LIGHTSHIP_STAGE", ""),
+        "HookRefused": 1,
+        "verdict": "refused",
+        "reason": reason,
+    }
 
 
 def _judge_deployed() -> Agreement:

@@ -1,13 +1,16 @@
 """The alarm table and the alarms made of it."""
 
+import re
 from typing import Any
 
 import pytest
 
-from lightship_cdk.alarm_table import ALARMS, ROLLBACK_ALARMS, SERVICE_ALARMS, AlarmRow
+from lightship_cdk.alarm_table import ALARMS, COMPOSITES, ROWS, SILENT, AlarmRow, CompositeRow, Row
 from lightship_cdk.alarms import FAILED_BY_VERSION
 
-BY_DEFAULT = (*SERVICE_ALARMS, *ROLLBACK_ALARMS)
+ABSENT = {"comparison", "disagreement", "batch", "expected"}
+BY_DEFAULT = [row for row in ROWS if row.part not in ABSENT]
+METRIC, COMPOSITE = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"
 
 
 def name_of(resource: dict[str, Any]) -> str:
@@ -17,51 +20,115 @@ def name_of(resource: dict[str, Any]) -> str:
 
 
 def alarm(stack: Any, title: str) -> dict[str, Any]:
-    (found,) = [
-        each["Properties"]
-        for each in stack.of_type("AWS::CloudWatch::Alarm").values()
-        if name_of(each) == f"flights-{title}"
-    ]
+    every = {**stack.of_type(METRIC), **stack.of_type(COMPOSITE)}
+    (found,) = [each["Properties"] for each in every.values() if name_of(each) == f"flights-{title}"]
     return dict(found)
 
 
+def text_of(value: Any) -> str:
+    """A text of the template, its references as long as they can become."""
+    if isinstance(value, str):
+        return value
+    longest = {"AWS::Region": "ap-southeast-99", "AWS::AccountId": "123456789012", "AWS::Partition": "aws"}
+    return "".join(
+        each if isinstance(each, str) else longest.get(each.get("Ref", ""), f"flights-{each.get('Ref')}-ABCDEFGHIJKL")
+        for each in value["Fn::Join"][1]
+    )
+
+
 def test_every_row_becomes_one_alarm(closed: Any) -> None:
-    assert len({row.id for row in ALARMS}) == len({row.title for row in ALARMS}) == len(ALARMS)
-    assert len(closed.of_type("AWS::CloudWatch::Alarm")) == len(BY_DEFAULT)
+    assert len({row.id for row in ROWS}) == len({row.title for row in ROWS}) == len(ROWS)
+    made = [name_of(each) for kind in (METRIC, COMPOSITE) for each in closed.of_type(kind).values()]
+    assert sorted(made) == sorted(f"flights-{row.title}" for row in BY_DEFAULT)
+
+
+@pytest.mark.parametrize("row", [row for row in BY_DEFAULT if isinstance(row, AlarmRow)], ids=lambda row: row.id)
+def test_an_alarm_is_its_row(closed: Any, row: AlarmRow) -> None:
+    made = alarm(closed, row.title)
+    periods = 24 if row.periods == "quiet_hours" else row.periods
+    assert (made["EvaluationPeriods"], made["DatapointsToAlarm"]) == (
+        periods,
+        24 if row.datapoints == "quiet_hours" else row.datapoints,
+    )
+    assert made["TreatMissingData"] == row.missing_data
+    assert made["EvaluationPeriods"] >= made["DatapointsToAlarm"]
+    # CloudWatch looks back a day at most for periods under an hour, else a week.
+    assert periods * row.period_s <= (86_400 if row.period_s < 3600 else 604_800)
+    assert len(row.metrics) <= 10
 
 
 @pytest.mark.parametrize("row", BY_DEFAULT, ids=lambda row: row.id)
-def test_an_alarm_is_its_row(closed: Any, row: AlarmRow) -> None:
+def test_what_an_alarm_says(closed: Any, row: Row) -> None:
     made = alarm(closed, row.title)
-    assert (made["EvaluationPeriods"], made["DatapointsToAlarm"]) == (row.periods, row.datapoints)
-    assert made["TreatMissingData"] == row.missing_data
-    assert made["AlarmActions"] == made["OKActions"]
-    (action,) = made["AlarmActions"]
-    assert ("Pages" if row.severity == "page" else "Tickets") in action["Ref"]
-    description = "".join(
-        each if isinstance(each, str) else "eu-central-1" for each in made["AlarmDescription"]["Fn::Join"][1]
-    )
+    description = text_of(made["AlarmDescription"])
     assert description.endswith("lightship rollback")
-    for text in (row.meaning, row.causes, row.first_steps, "region=eu-central-1#dashboards:name=flights\n"):
+    for text in (row.meaning, row.causes, row.first_steps, "#dashboards:name=flights\n", "Runbook: https://"):
         assert text in description
     assert len(description) <= 1024
-    assert row.datapoints <= row.periods
+    assert not re.search(r"[{}]", description)
+    # CloudWatch's subject: `ALARM: "name" in Region`, of which SNS takes 100 characters.
+    assert len(f'ALARM: "flights-production-{row.title}" in Asia Pacific (Jakarta)') <= 100
+    assert made.get("AlarmActions") == made.get("OKActions")
+
+
+def test_who_is_part_of_a_composite_tells_nobody_itself(closed: Any) -> None:
+    for row in BY_DEFAULT:
+        acts = alarm(closed, row.title).get("AlarmActions", [])
+        if row.id in SILENT:
+            assert acts == []
+        else:
+            (action,) = acts
+            assert ("Pages" if row.severity == "page" else "Tickets") in action["Ref"]
+    pages = {row.id for row in BY_DEFAULT if row.severity == "page" and row.id not in SILENT}
+    assert pages == {"EndpointDown", "EndpointSlow", "ModelWrong", "TicketsUndelivered"}
+
+
+@pytest.mark.parametrize("row", COMPOSITES, ids=lambda row: row.id)
+def test_a_composite_names_alarms_of_its_severity(row: CompositeRow) -> None:
+    by_id = {each.id: each for each in ROWS}
+    assert {by_id[member].severity for member in row.members} == {row.severity}
+    assert set(row.unless) <= set(by_id)
+
+
+def test_one_outage_is_one_page(closed: Any) -> None:
+    down = text_of(
+        {"Fn::Join": ["", [each if isinstance(each, str) else {"Ref": each["Fn::GetAtt"][0]}
+                           for each in alarm(closed, "endpoint-down")["AlarmRule"]["Fn::Join"][1]]]}
+    )  # fmt: skip
+    assert [re.findall(r"Alarms(\w+?)[0-9A-F]{8}", group) for group in down.split(" OR ")] == [
+        ["ApiServerErrors"],
+        ["FunctionErrors"],
+        ["FunctionThrottles"],
+        ["AvailabilityFast1h", "AvailabilityFast5m"],
+        ["AvailabilitySlow6h", "AvailabilitySlow30m"],
+    ]
+    assert "AND NOT ALARM(" in str(alarm(closed, "endpoint-slow")["AlarmRule"])
 
 
 def test_limits_come_from_the_objectives_and_the_timeout(closed: Any) -> None:
-    assert alarm(closed, "latency-p90")["Threshold"] == 500
-    assert alarm(closed, "function-duration-p90")["Threshold"] == 5000
+    burns = ["availability-fast-1h", "availability-slow-6h", "availability-budget-3d"]
+    others = ["latency-fast-30m", "latency-budget-3d", "api-5xx", "function-near-timeout", "new-version-latency"]
+    limits = [alarm(closed, title)["Threshold"] for title in (*burns, *others)]
+    assert limits == [1.44, 0.6, 0.1, 50, 10, 5, 5000, 500]
+
+
+def test_slow_requests_are_counted_by_their_percentile_rank(closed: Any) -> None:
+    metrics = {each["Id"]: each for each in alarm(closed, "latency-fast-5m")["Metrics"]}
+    assert metrics["fast"]["MetricStat"]["Stat"] == "PR(:500)"
+    (expression,) = [each["Expression"] for each in metrics.values() if "Expression" in each]
+    assert expression == "IF(all * (100 - fast) / 100 >= 5, 100 - fast, 0)"
 
 
 def test_a_percentile_that_few_requests_cant_give_is_left_alone(closed: Any) -> None:
-    assert alarm(closed, "latency-p90")["EvaluateLowSampleCountPercentile"] == "ignore"
+    assert alarm(closed, "function-near-timeout")["EvaluateLowSampleCountPercentile"] == "ignore"
 
 
-def test_a_rate_divides_by_nothing_safely(closed: Any) -> None:
+def test_a_share_of_few_requests_is_none(closed: Any) -> None:
     metrics = {each["Id"]: each for each in alarm(closed, "function-errors")["Metrics"]}
     (expression,) = [each["Expression"] for each in metrics.values() if "Expression" in each]
-    assert expression == "IF(all > 0, 100 * bad / all, 0)"
+    assert expression == "IF(bad >= 5, 100 * bad / all, 0)"
     assert metrics["bad"]["MetricStat"]["Metric"]["MetricName"] == "Errors"
+    assert {each["MetricStat"]["Period"] for each in metrics.values() if "MetricStat" in each} == {300}
 
 
 def test_failures_are_counted_by_version_from_the_telemetry(closed: Any) -> None:
@@ -78,9 +145,21 @@ def test_failures_are_counted_by_version_from_the_telemetry(closed: Any) -> None
     assert watched["Version"] == closed.template["Outputs"]["ReleaseVersion"]["Value"]
 
 
-def test_undelivered_pages_are_told_by_the_other_topic(closed: Any) -> None:
+def test_what_cant_be_delivered_is_told_by_the_other_topic(closed: Any) -> None:
     (action,) = alarm(closed, "pages-undelivered")["AlarmActions"]
     assert "Tickets" in action["Ref"]
+    (action,) = alarm(closed, "tickets-undelivered")["AlarmActions"]
+    assert "Pages" in action["Ref"]
+
+
+def test_a_failed_shift_is_counted_by_eventbridge(closed: Any) -> None:
+    pattern = closed.only("AWS::Events::Rule")["EventPattern"]
+    (application,) = closed.of_type("AWS::CodeDeploy::Application")
+    assert pattern["detail"] == {"state": ["FAILURE", "STOP"], "application": [{"Ref": application}]}
+    (rule,) = closed.of_type("AWS::Events::Rule")
+    failed = alarm(closed, "deployment-failed")
+    assert failed["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": rule}}]
+    assert failed["MetricName"] == "TriggeredRules"
 
 
 def test_api_metrics_follow_the_kind_of_api(closed: Any, by_auth: Any) -> None:
@@ -90,5 +169,12 @@ def test_api_metrics_follow_the_kind_of_api(closed: Any, by_auth: Any) -> None:
 
 def test_the_dashboard_shows_every_alarm(closed: Any) -> None:
     body = str(closed.only("AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for name in closed.of_type("AWS::CloudWatch::Alarm"):
+    for name in (*closed.of_type(METRIC), *closed.of_type(COMPOSITE)):
         assert name in body
+
+
+def test_the_watchers_are_watched_whatever_else_is() -> None:
+    parts = {row.part for row in ALARMS if row.severity == "ticket"}
+    assert {"monitor", "feedback", "notifier", "comparison"} <= parts
+    (silent,) = [row for row in ALARMS if row.id == "MonitorSilent"]
+    assert (silent.missing_data, silent.comparison, silent.threshold) == ("breaching", "<", 1.0)

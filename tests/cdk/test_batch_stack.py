@@ -110,7 +110,9 @@ def test_alarms_follow_the_table(template: Template) -> None:
     assert by_name["flights-batch-rejects"]["Threshold"] == 2.0
     told = {name for name, each in by_name.items() if each.get("AlarmActions")}
     assert told == {f"flights-{row.title}" for row in BATCH_ALARMS if row.id not in SILENT}
-    (down,) = template.find_resources("AWS::CloudWatch::CompositeAlarm", {"Properties": {"AlarmName": "flights-batch-down"}}).values()
+    (down,) = template.find_resources(
+        "AWS::CloudWatch::CompositeAlarm", {"Properties": {"AlarmName": "flights-batch-down"}}
+    ).values()
     assert str(down["Properties"]["AlarmRule"]).count("ALARM(") == 3
 
 

@@ -154,7 +154,8 @@ def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeL
     (tmp_path / "contract.json").write_bytes(CONTRACT.to_json())
     (tmp_path / "golden.json.gz").write_bytes(GOLDEN.to_bytes())
     monkeypatch.setattr(hook, "FOLDER", tmp_path)
-    for name, value in (("VERSION", LIMITS.version), ("TOLERANCE", "1e-6"), ("LATENCY_MS", "5000")):
+    limits = {"VERSION": LIMITS.version, "TOLERANCE": "1e-6", "LATENCY_MS": "5000"}
+    for name, value in {**limits, "SERVICE": "flights", "STAGE": "prod"}.items():
         monkeypatch.setenv(f"LIGHTSHIP_{name}", value)
 
     def use(functions: FakeLambda) -> FakeCodeDeploy:
@@ -175,6 +176,19 @@ def test_codedeploy_gets_the_verdict(
     assert codedeploy.reported == [{"deploymentId": "d-1", "lifecycleEventHookExecutionId": "e-1", "status": status}]
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == ("accepted" if status == "Succeeded" else "refused")
+    assert ("HookRefused" in said) == (status == "Failed")
+
+
+def test_a_refusal_is_counted_by_service_and_stage(
+    deployed: Callable[[FakeLambda], FakeCodeDeploy], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed(FakeLambda(off=0.01))
+    hook.handler({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}, None)
+    said = json.loads(capsys.readouterr().out)
+    (directive,) = said["_aws"]["CloudWatchMetrics"]
+    assert directive["Metrics"] == [{"Name": "HookRefused", "Unit": "Count"}]
+    assert [[said[name] for name in names] for names in directive["Dimensions"]] == [["flights", "prod"]]
+    assert "label flips" in said["reason"]
 
 
 @pytest.fixture
