@@ -21,7 +21,7 @@ from lightship.monitoring import make_baseline, monitor
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import column_coders, encode_row
 from lightship_runtime.monitor.cells import HOUR, fill_cells
-from lightship_runtime.monitor.records import encode_record
+from lightship_runtime.monitor.encode import encode_record
 from lightship_runtime.monitor.windows import window_results
 
 START = 1_700_000_000 // HOUR * HOUR

@@ -1,13 +1,13 @@
 """What a request leaves behind of each prediction, for the monitor to read."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self, cast, get_args
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Self, cast, get_args
 
 from lightship_runtime.contract import Contract
 from lightship_runtime.errors import InvalidDocumentError
 from lightship_runtime.monitor.bins import Bins, Coder, column_coder, encode_columns
-from lightship_runtime.monitor.records import PREDICTION_DIGITS, encode_record, rounded
+from lightship_runtime.monitor.encode import PREDICTION_DIGITS, encode_record, rounded
 
 type Mode = Literal["codes", "raw", "off"]
 
@@ -21,15 +21,18 @@ LONGEST_RECORD = 100_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Capture(NamedTuple):
+class Capture:
     """How much is kept: bin `codes`, also the `raw` values of a share of the predictions, or nothing (`off`).
 
     `without` names the columns whose raw values are left out.
     """
 
-    mode: Mode = "codes"
-    share: float = 1.0
-    without: frozenset[str] = frozenset()
+    __slots__ = ("mode", "share", "without")
+
+    def __init__(self, mode: Mode = "codes", share: float = 1.0, without: Collection[str] = ()) -> None:
+        self.mode: Mode = mode
+        self.share = share
+        self.without = frozenset(without)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -38,7 +41,7 @@ class Capture(NamedTuple):
         if mode not in MODES:
             raise InvalidDocumentError(f"{MODE} is {mode!r}; known are {', '.join(MODES)}. Deploy again.")
         without = json.loads(environment.get(WITHOUT, "[]"))
-        return cls(cast("Mode", mode), float(environment.get(SHARE, "1")), frozenset(without))
+        return cls(cast("Mode", mode), float(environment.get(SHARE, "1")), without)
 
     def to_environment(self) -> dict[str, str]:
         """The variables that say the same."""

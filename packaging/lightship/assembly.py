@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -43,7 +43,7 @@ _ENGINE_FILES: Mapping[str, Sequence[str]] = {
 _REALTIME_FILES = (
     "__init__.py", "api.py", "around.py", "capture.py", "contract.py", "documents.py", "engine.py",
     "engines/__init__.py", "errors.py", "events.py", "identifiers.py", "loader.py", "monitor/__init__.py",
-    "monitor/bins.py", "monitor/records.py", "openapi.py", "predict.py", "problems.py", "realtime.py", "sampling.py",
+    "monitor/bins.py", "monitor/encode.py", "openapi.py", "predict.py", "problems.py", "realtime.py", "sampling.py",
     "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
 )  # fmt: skip
 _BATCH_FILES = (
@@ -128,13 +128,14 @@ def assemble(  # noqa: PLR0913 - everything that goes into an artifact, by keywo
     files: Mapping[str, bytes] | None = None,
     host: bool = False,
     use: str = "realtime",
+    keep: Collection[str] = (),
 ) -> Assembled:
     """Fill `folder` with an artifact. Raises IncludeError and MissingImportError for code that can't go into it.
 
     `files` are further ones of the model's folder. With `host`, the wheels are this machine's own instead of the
-    target's (see grades of proof).
+    target's (see grades of proof). `keep` are paths of the libraries that slimming must leave.
     """
-    libraries = _libraries(lock, target, host)
+    libraries = _libraries(lock, target, host, keep)
     shutil.copytree(libraries / TREE, folder, dirs_exist_ok=True)
     code = folder / ".code"
     for relative, path in runtime_files(candidate.engine, use).items():
@@ -178,7 +179,7 @@ def _refuse_shadows(code: Path, folder: Path) -> None:
             raise IncludeError(f"The included {name.parts[0]} would replace a library of that name. Rename it.")
 
 
-def _libraries(lock: str, target: Target, host: bool) -> Path:
+def _libraries(lock: str, target: Target, host: bool, keep: Collection[str]) -> Path:
     """The locked wheels, slimmed, compiled and zipped: made once for each lock, target and set of rules."""
     key = hashlib.sha256(
         json.dumps(
@@ -191,6 +192,7 @@ def _libraries(lock: str, target: Target, host: bool) -> Path:
                 KEEP_SOURCE,
                 KEEP_DOCSTRINGS,
                 str(LENDERS),
+                sorted(keep),
             ]
         ).encode()
     ).hexdigest()
@@ -199,8 +201,8 @@ def _libraries(lock: str, target: Target, host: bool) -> Path:
     def make(folder: Path) -> None:
         tree = folder / TREE
         install(lock, None if host else target, python, tree)
-        slimmed = slimming.slim(tree)
-        compile_tree(tree, python)
+        slimmed = slimming.slim(tree, keep)
+        compile_tree(tree, python, keep)
         lent = () if host else lending.lend(tree, target, python, lock)
         write_zip(tree, folder / ZIPPED)
         (folder / MADE).write_text(json.dumps({"slimmed": slimmed, "lent": [each.to_dict() for each in lent]}))

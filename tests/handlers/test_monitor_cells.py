@@ -20,7 +20,8 @@ from lightship_runtime.identifiers import prediction_ids
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import column_coders, encode_row
 from lightship_runtime.monitor.cells import DAY, HOUR, Cells, fill_cells, merge_cells
-from lightship_runtime.monitor.records import decode_label, decode_line, encode_record
+from lightship_runtime.monitor.encode import encode_record
+from lightship_runtime.monitor.records import decode_label, decode_line
 from lightship_runtime.monitor.results import Window
 from lightship_runtime.monitor.windows import Span, closed_spans, window_results
 

@@ -199,7 +199,7 @@ def _bins(column: dict[str, Any]) -> dict[str, Any]:
     return {**column, "tracks": kept}
 
 
-_CODING = frozenset({"name", *TrackBins._fields})
+_CODING = frozenset({"name", *TrackBins.__slots__})
 
 
 def _empty(value: Any) -> bool:

@@ -11,24 +11,22 @@ byte, or two for a text or a date. A telemetry line carries the records of one r
 all of them the model's `version` and `time`, in seconds since 1970 (or the Embedded Metric Format's `_aws.Timestamp`,
 in milliseconds). It may say how many rows it `rejected`.
 
-Standard library only, and cheap to import: the predicting function writes records.
+`encode` writes them. Standard library only.
 
 Labels come as `{"id": ..., "actual": ..., "time": ...}`, `time` being when the label was received.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-SCORE_DIGITS = 6
-PREDICTION_DIGITS = 9
+from lightship_runtime.monitor.encode import Label
+
 METRICS = ("Requests", "Refused", "Failed", "Latency", "ColdStarts")
 """The metrics of a request that the monitor reads."""
 _LATEST = 1e11
 _LARGEST = 1e300
 _NUMBERS = (float, int)
-
-type Label = str | int | float | bool
 
 
 class Record(NamedTuple):
@@ -59,23 +57,6 @@ class Line(NamedTuple):
     version: str | None = None
     time: float | None = None
     metrics: Mapping[str, float] = {}
-
-
-def encode_record(
-    identifier: str, predicted: Label | None, score: float | Sequence[float] | None, codes: str
-) -> dict[str, Any]:
-    """The JSON-ready record of one prediction. Scores keep six digits; one that isn't finite is left out."""
-    record: dict[str, Any] = {"i": identifier, "p": predicted, "c": codes}
-    if score is not None:
-        kept = [rounded(value) for value in score] if isinstance(score, Sequence) else rounded(score)
-        if all(value - value == 0 for value in (kept if isinstance(kept, list) else [kept])):
-            record["s"] = kept
-    return record
-
-
-def rounded(value: float, digits: int = SCORE_DIGITS) -> float:
-    """A score, or with PREDICTION_DIGITS a predicted number, as records keep it."""
-    return float(f"{value:.{digits}g}")
 
 
 def decode_line(text: str | bytes, width: int | None) -> Line | None:

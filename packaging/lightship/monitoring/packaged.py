@@ -21,7 +21,7 @@ from lightship_runtime.manifest import BASELINE
 from lightship_runtime.monitor.accumulate import Batch, largest
 from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Outputs
 from lightship_runtime.monitor.bins import category_key
-from lightship_runtime.monitor.records import PREDICTION_DIGITS, rounded
+from lightship_runtime.monitor.encode import PREDICTION_DIGITS, rounded
 from lightship_runtime.monitor.vector import Floats, class_positions, column_codes
 from lightship_runtime.predict import as_list, finite
 from lightship_runtime.validation import check_for, expectation
