@@ -3,6 +3,7 @@
 It is a second action. The alarm's own message goes from CloudWatch through the topic to its subscribers without it.
 """
 
+import json
 from typing import cast
 
 import aws_cdk as cdk
@@ -13,6 +14,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from lightship_cdk.alarm_table import ROWS, AlarmRow
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ALIAS, PredictFunction
@@ -21,7 +23,7 @@ from lightship_cdk.monitoring_store import RESULTS, MonitoringStore
 from lightship_cdk.notifications import Notifications, subscription
 from lightship_cdk.roles import allow, allow_logging, closed, create_role
 from lightship_cdk.rollout import Rollout
-from lightship_cdk.runtime_code import NOTIFY
+from lightship_cdk.runtime_code import RuntimeCode
 from lightship_cdk.settings import Recipients
 
 TIMEOUT_S = 60
@@ -29,14 +31,27 @@ MEMORY_MB = 256
 RETENTION_DAYS = 14
 LATEST = f"{RESULTS}latest.json"
 PARAMETER = "ssm:"
+_MODULES = ("alarm", "data", "description", "facts", "gather", "handler", "render", "units", "wording")
+
+
+def told_of_table() -> dict[str, dict[str, str]]:
+    """What a message needs of each alarm by its title, beyond what the alarm itself says."""
+    return {row.title: {"query": row.query, "unit": row.unit if isinstance(row, AlarmRow) else ""} for row in ROWS}
+
+
+NOTIFY = RuntimeCode(
+    handler="lightship_runtime.notify.handler.handler",
+    modules=("__init__", "errors", "notify/__init__", *(f"notify/{name}" for name in _MODULES)),
+    texts={"alarms.json": json.dumps(told_of_table(), sort_keys=True)},
+)
 
 
 class Notifier(Construct):
     """Explains every alarm that goes to `notifications`, to two topics of its own and to chat.
 
-    `options` go behind the commands that a message names, `runbooks` is the address that an alarm's own page is below.
-    `failures` holds alarms that couldn't be explained, or not be told everywhere. `follow` has to be called once there
-    is a rollout, so that messages know when the last deployment was.
+    `options` go behind the commands that a message names. `failures` holds alarms that couldn't be explained, or not
+    be told everywhere. `follow` has to be called once there is a rollout, so that messages know when the last
+    deployment was.
     """
 
     def __init__(
@@ -51,7 +66,6 @@ class Notifier(Construct):
         custody: Custody,
         recipients: Recipients | None = None,
         store: MonitoringStore | None = None,
-        runbooks: str = "",
     ) -> None:
         super().__init__(scope, id)
         recipients = recipients or Recipients()
@@ -92,7 +106,6 @@ class Notifier(Construct):
                 "LIGHTSHIP_APPLICATION": "",
                 "LIGHTSHIP_DEPLOYMENT_GROUP": "",
                 "LIGHTSHIP_MONITORING_BUCKET": store.bucket.bucket_name if store else "",
-                "LIGHTSHIP_RUNBOOKS": runbooks,
                 "LIGHTSHIP_PAGES_TOPIC": notifications.pages.topic_arn,
                 "LIGHTSHIP_WRITTEN_PAGES_TOPIC": self.pages.topic_arn,
                 "LIGHTSHIP_WRITTEN_TICKETS_TOPIC": self.tickets.topic_arn,

@@ -4,7 +4,8 @@ The hook's has the release's golden rows too, which stay out of realtime.zip.
 """
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -20,11 +21,12 @@ RUNTIME_FOLDER = Path(lightship_runtime.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class RuntimeCode:
-    """What a function is made of: runtime modules, and files of the release beside them."""
+    """What a function is made of: runtime modules, and beside them files of the release and `texts` by file name."""
 
     handler: str
     modules: tuple[str, ...]
     release_files: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def copy(self, release_folder: Path, target: Path) -> None:
         """Lay the files out as Lambda unpacks them."""
@@ -35,6 +37,8 @@ class RuntimeCode:
             shutil.copyfile(RUNTIME_FOLDER / f"{name}.py", package / f"{name}.py")
         for name in self.release_files:
             shutil.copyfile(release_folder / name, target / name)
+        for name, text in self.texts.items():
+            (target / name).write_text(text, encoding="utf-8")
 
     def asset(self, release: PackagedRelease, name: str) -> lambda_.AssetCode:
         """An asset that the CDK stages from the release folder and the installed runtime."""
@@ -58,12 +62,6 @@ HOOK = RuntimeCode(
 COMPARE = RuntimeCode(
     handler="lightship_runtime.compare.handler", modules=("__init__", "compare", "sampling", "telemetry")
 )
-_NOTIFY = ("alarm", "data", "description", "facts", "gather", "handler", "render", "units", "wording")
-NOTIFY = RuntimeCode(
-    handler="lightship_runtime.notify.handler.handler",
-    modules=("__init__", "errors", "notify/__init__", *(f"notify/{name}" for name in _NOTIFY)),
-)
-
 FEEDBACK = RuntimeCode(
     handler="lightship_runtime.feedback.handler",
     modules=(

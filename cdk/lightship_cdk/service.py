@@ -141,7 +141,6 @@ class ModelService(Construct):
             custody=self.custody,
             recipients=settings.recipients,
             store=self.monitoring and self.monitoring.store,
-            runbooks=settings.runbooks or "",
         )
 
     def _shadow(self, folder: str, settings: ServiceSettings) -> PredictFunction:

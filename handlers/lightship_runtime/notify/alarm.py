@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 _DATAPOINT = re.compile(r"(-?[\d.]+(?:[eE][-+]?\d+)?) \((\d\d/\d\d/\d\d \d\d:\d\d:\d\d)\)")
-_RULE_NAME = re.compile(r"""\b(?:ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*["']?([^"')]+?)["']?\s*\)""")
+_RULE_NAME = re.compile(r"""(?<!NOT )\bALARM\s*\(\s*["']?([^"')]+?)["']?\s*\)""")
 _WORDS = {
     "GreaterThanThreshold": "over",
-    "GreaterThanOrEqualToThreshold": "at least",
+    "GreaterThanOrEqualToThreshold": "at or over",
     "LessThanThreshold": "under",
-    "LessThanOrEqualToThreshold": "at most",
+    "LessThanOrEqualToThreshold": "at or under",
 }
 
 

@@ -45,6 +45,18 @@ def data_lines(alarm: Alarm, facts: Facts) -> Iterator[str]:
         yield f"Data: {_SAID.get(breach.kind, breach.kind)}{_since(breach, facts.now)}{_detail(breach)}{end}"
 
 
+def briefly_found(alarm: Alarm, facts: Facts) -> str:
+    """For the subject of an alarm of the model: `2 columns, worst dep_delay`, or the value; empty for other alarms."""
+    if isinstance(facts.monitored, Unknown):
+        return ""
+    for breach in facts.monitored.breaches:
+        if breach.kind in _about(alarm) and breach.columns:
+            return f"{plural(len(breach.columns), 'column')}, worst {breach.columns[0].name}"
+        if breach.kind in _about(alarm) and breach.value is not None:
+            return number(breach.value)
+    return ""
+
+
 def _about(alarm: Alarm) -> set[str]:
     metrics = alarm.condition.metrics if alarm.condition else ()
     return {KINDS[name] for name in metrics if name in KINDS}

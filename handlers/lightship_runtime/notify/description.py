@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 # The names before the lines, as the alarms' construct writes them.
-LIKELY, FIRST, RUNBOOK, GRAPHS, QUERY = "Likely: ", "First: ", "Runbook: ", "Graphs: ", "Logs: "
+LIKELY, FIRST, RUNBOOK, GRAPHS, LOGS = "Likely: ", "First: ", "Runbook: ", "Graphs: ", "Logs: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Description:
     first: str
     runbook: str
     dashboard: str
-    query: str
+    logs: str
 
 
 def read_description(text: str) -> Description:
@@ -29,7 +29,7 @@ def read_description(text: str) -> Description:
         first=_after(lines, FIRST) or "open the dashboard and the logs below.",
         runbook=_after(lines, RUNBOOK),
         dashboard=_after(lines, GRAPHS),
-        query=_after(lines, QUERY),
+        logs=_after(lines, LOGS),
     )
 
 

@@ -1,5 +1,6 @@
 """What an engineer has to know besides the alarm itself. Each fact is known, or has words for why it isn't."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,16 +82,18 @@ class Monitored:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One of a composite alarm's members that sounds, with its value against its threshold in words."""
+    """One of a composite alarm's members that sounds, with its value against its threshold in words, briefly too."""
 
     name: str
     told: str
+    brief: str
+    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """What is known from the deployment: the service's name, the options behind commands, the region and the address
-    of its parts. Empty where a part isn't deployed."""
+    of its parts, empty where a part isn't deployed. `table` has unit and query of each alarm by its title."""
 
     name: str
     options: str
@@ -101,14 +104,14 @@ class Service:
     application: str
     deployment_group: str
     monitoring_bucket: str
-    runbooks: str
     pages_topic: str
     written_pages_topic: str
     written_tickets_topic: str
     chat: tuple[str, ...]
+    table: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+    def from_environment(cls, environment: Mapping[str, str], table: Mapping[str, Mapping[str, str]]) -> Self:
         """Raises KeyError where a variable is missing."""
         return cls(
             name=environment["LIGHTSHIP_SERVICE"],
@@ -120,26 +123,35 @@ class Service:
             application=environment["LIGHTSHIP_APPLICATION"],
             deployment_group=environment["LIGHTSHIP_DEPLOYMENT_GROUP"],
             monitoring_bucket=environment["LIGHTSHIP_MONITORING_BUCKET"],
-            runbooks=environment["LIGHTSHIP_RUNBOOKS"],
             pages_topic=environment["LIGHTSHIP_PAGES_TOPIC"],
             written_pages_topic=environment["LIGHTSHIP_WRITTEN_PAGES_TOPIC"],
             written_tickets_topic=environment["LIGHTSHIP_WRITTEN_TICKETS_TOPIC"],
             chat=tuple(environment["LIGHTSHIP_CHAT"].split()),
+            table=table,
         )
 
     def title_of(self, alarm: str) -> str:
-        """An alarm's name without the service before it."""
-        return alarm.removeprefix(f"{self.name}-")
+        """An alarm's name without the service before it, and without a version behind it."""
+        return re.sub(r"-v\d+$", "", alarm.removeprefix(f"{self.name}-"))
+
+    def unit_of(self, alarm: str) -> str:
+        """What an alarm's number counts; empty for one that isn't in the table."""
+        return self.table.get(self.title_of(alarm), {}).get("unit", "")
+
+    def query_of(self, alarm: str) -> str:
+        """What to ask the logs about an alarm."""
+        return self.table.get(self.title_of(alarm), {}).get("query") or LOGS_QUERY
 
     @property
     def dashboard(self) -> str:
         return f"{self._console}#dashboards:name={quote(self.name)}"
 
-    @property
-    def logs(self) -> str:
-        """The last hour's failures, in CloudWatch's own page. Its notation is escaped twice, so that a mail program
-        takes the whole address for one link."""
-        query, group = _insights_text(LOGS_QUERY), _insights_text(self.log_group)
+    def logs(self, query: str) -> str:
+        """A query over the last hour of the predicting function's log, in CloudWatch's own page.
+
+        Its notation is escaped twice, so that a mail program takes the whole address for one link.
+        """
+        query, group = _insights_text(query), _insights_text(self.log_group)
         detail = f"~(end~0~start~-3600~timeType~'RELATIVE~unit~'seconds~editorString~'{query}~source~(~'{group}))"
         for sign, number in (("~", "7E"), ("(", "28"), (")", "29"), ("'", "27")):
             detail = detail.replace(sign, f"$25{number}")
@@ -152,8 +164,7 @@ class Service:
 
 # A failed request's line has `Failed`; a traceback, a time-out and a dead process have none of our keys.
 LOGS_QUERY = (
-    "fields @timestamp, @message"
-    " | filter Failed >= 1 or @message like /Traceback|Error|Task timed out|Runtime exited/"
+    "filter Failed >= 1 or @message like /Traceback|Error|Task timed out|Runtime exited/"
     " | sort @timestamp desc | limit 50"
 )
 

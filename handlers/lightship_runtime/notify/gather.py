@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightship_runtime.notify.alarm import Alarm, Condition, read_time
+from lightship_runtime.notify.alarm import Alarm, Condition, read_time, trouble_since
 from lightship_runtime.notify.facts import (
     Breach,
     Column,
@@ -20,7 +20,8 @@ from lightship_runtime.notify.facts import (
     Unknown,
     Version,
 )
-from lightship_runtime.notify.wording import against
+from lightship_runtime.notify.units import VERDICT
+from lightship_runtime.notify.wording import against, briefly
 
 LATEST = "results/latest.json"
 UNDER_WAY = frozenset({"Created", "Queued", "InProgress", "Baking", "Ready"})
@@ -159,15 +160,22 @@ def read_members(alarm: Alarm, service: Service, clients: Clients) -> tuple[Memb
     answer = clients("cloudwatch").describe_alarms(AlarmNames=names, AlarmTypes=kinds, MaxRecords=MOST_MEMBERS)
     found = {each["AlarmName"]: each for each in (*answer["MetricAlarms"], *answer.get("CompositeAlarms", ()))}
     return tuple(
-        Member(service.title_of(name), _told(found[name]))
-        for name in names
-        if name in found and found[name]["StateValue"] == "ALARM"
+        _member(found[name], service) for name in names if name in found and found[name]["StateValue"] == "ALARM"
     )
 
 
-def _told(described: Mapping[str, Any]) -> str:
-    condition = Condition.of(described)
-    return "it sounds" if condition is None else against(condition, described.get("StateReason") or "")
+def _member(described: Mapping[str, Any], service: Service) -> Member:
+    condition, reason = Condition.of(described), described.get("StateReason") or ""
+    name, changed = service.title_of(described["AlarmName"]), read_time(described.get("StateUpdatedTimestamp"))
+    if condition is None:
+        return Member(name, "it sounds", name, changed)
+    unit = service.unit_of(described["AlarmName"])
+    return Member(
+        name=name,
+        told=against(condition, reason, unit),
+        brief=name if unit == VERDICT else f"{name} {briefly(condition, reason, unit)}",
+        since=trouble_since(condition, reason, changed),
+    )
 
 
 def read_beginning(alarm: Alarm, clients: Clients) -> datetime | None:

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from lightship_runtime.errors import LightshipError
@@ -22,6 +23,8 @@ RESERVE_MS = 25_000
 POST_TIMEOUT_S = 5
 ATTEMPTS = 2
 PARAMETER = "ssm:"
+# Unit and query of each alarm by its title, as the alarm table has them.
+TABLE = Path(__file__).resolve().parents[2] / "alarms.json"
 
 type Post = Callable[[str, bytes], None]
 
@@ -32,7 +35,7 @@ class UndeliveredError(LightshipError):
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
     """Raises UndeliveredError once everything was tried, so that the event ends in the dead-letter queue."""
-    service = Service.from_environment(os.environ)
+    service = Service.from_environment(os.environ, json.loads(TABLE.read_bytes()))
 
     def hurried() -> bool:
         return bool(context.get_remaining_time_in_millis() < RESERVE_MS)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lightship_runtime.notify.alarm import Alarm, trouble_since
-from lightship_runtime.notify.data import data_lines
+from lightship_runtime.notify.data import briefly_found, data_lines
 from lightship_runtime.notify.description import Description, read_description
-from lightship_runtime.notify.facts import LOGS_QUERY, Deployment, Facts, Releases, Unknown
-from lightship_runtime.notify.units import clock, lasting
+from lightship_runtime.notify.facts import Deployment, Facts, Member, Releases, Unknown
+from lightship_runtime.notify.units import VERDICT, clock, lasting
 from lightship_runtime.notify.wording import against, briefly, judged
 
 # SNS: at most 100 characters of ASCII, beginning with a letter, digit or punctuation, without line breaks.
@@ -40,12 +40,15 @@ def render(alarm: Alarm, facts: Facts) -> Message:
 
 
 def _sounding_subject(alarm: Alarm, facts: Facts) -> str:
-    title, kind = facts.service.title_of(alarm.name), facts.severity.upper()
+    service = facts.service
+    head = f"{facts.severity.upper()} {service.name}: {service.title_of(alarm.name)}"
+    if finding := briefly_found(alarm, facts):
+        return f"{head}: {finding}"
     if alarm.condition is not None:
-        return f"{kind} {facts.service.name}: {title} {briefly(alarm.condition, alarm.reason)}"
-    members = () if isinstance(facts.members, Unknown) else facts.members
-    named = ", ".join(member.name for member in members)
-    return f"{kind} {facts.service.name}: {title}" + (f": {named}" if named else "")
+        unit = service.unit_of(alarm.name)
+        return head if unit == VERDICT else f"{head} {briefly(alarm.condition, alarm.reason, unit)}"
+    named = ", ".join(member.brief for member in _members(facts))
+    return f"{head}: {named}" if named else head
 
 
 def _resolved_subject(alarm: Alarm, facts: Facts) -> str:
@@ -56,7 +59,7 @@ def _resolved_subject(alarm: Alarm, facts: Facts) -> str:
 
 def _sounding(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     """What it is and what to do first, since a telephone shows ten lines; the circumstances after that."""
-    since = trouble_since(alarm.condition, alarm.reason, alarm.changed)
+    since = _began(alarm, facts)
     yield f"{facts.severity.upper()}: {told.meaning}"
     yield ""
     yield from _values(alarm, facts)
@@ -72,7 +75,7 @@ def _sounding(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     yield f"Judged: {_judged(alarm)}"
     yield ""
     yield from _links(alarm, facts, told)
-    yield f"The query behind it: {told.query or LOGS_QUERY}"
+    yield f"The query behind it: {facts.service.query_of(alarm.name)}"
     yield f"State of everything: lightship status{facts.service.options}"
 
 
@@ -94,6 +97,16 @@ def _resolved(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     yield from _links(alarm, facts, told)
 
 
+def _began(alarm: Alarm, facts: Facts) -> datetime | None:
+    """When the trouble began: of a composite, with the first of its members that still sound."""
+    since = trouble_since(alarm.condition, alarm.reason, alarm.changed)
+    return min((each.since for each in _members(facts) if each.since is not None), default=since)
+
+
+def _members(facts: Facts) -> tuple[Member, ...]:
+    return () if isinstance(facts.members, Unknown) else facts.members
+
+
 def _judged(alarm: Alarm) -> str:
     return f"the states of {len(alarm.members)} alarms" if alarm.condition is None else judged(alarm.condition)
 
@@ -101,7 +114,8 @@ def _judged(alarm: Alarm) -> str:
 def _values(alarm: Alarm, facts: Facts) -> Iterator[str]:
     condition, sounding = alarm.condition, alarm.state == "ALARM"
     if condition is not None:
-        yield f"Value: {against(condition, alarm.reason, sounding=sounding)}"
+        unit = facts.service.unit_of(alarm.name)
+        yield f"Value: {against(condition, alarm.reason, unit, sounding=sounding)}"
         return
     if isinstance(facts.members, Unknown):
         yield f"Its members: {', '.join(map(facts.service.title_of, alarm.members)) or facts.members.why}"
@@ -198,15 +212,9 @@ def _undo(facts: Facts) -> Iterator[str]:
 
 def _links(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     service = facts.service
-    yield f"Runbook: {told.runbook or _runbook(alarm, facts)}"
+    yield f"Runbook: {told.runbook or 'the alarm names none.'}"
     yield f"Dashboard: {told.dashboard or service.dashboard}"
-    yield f"Logs: {service.logs}"
-
-
-def _runbook(alarm: Alarm, facts: Facts) -> str:
-    if not facts.service.runbooks:
-        return "docs/runbooks.md in Lightship's repository; [monitoring] runbooks makes it a link."
-    return f"{facts.service.runbooks}#{facts.service.title_of(alarm.name)}"
+    yield f"Logs: {told.logs or service.logs(service.query_of(alarm.name))}"
 
 
 def _length(alarm: Alarm, facts: Facts) -> float | None:

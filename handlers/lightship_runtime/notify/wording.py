@@ -1,10 +1,9 @@
 """A metric alarm's value against its threshold, in words."""
 
 from lightship_runtime.notify.alarm import Condition, read_datapoints
-from lightship_runtime.notify.units import MINUTE_S, lasting, short, shown, unit_of
+from lightship_runtime.notify.units import MINUTE_S, VERDICT, lasting, short, shown
 
-_PERIODS = {MINUTE_S: "minute", 300: "5 minutes", 3600: "hour", 86_400: "day"}
-NO_VALUE = "CloudWatch gave no value"
+_PERIODS = {MINUTE_S: "minute", 3600: "hour", 86_400: "day"}
 
 
 def latest(condition: Condition, reason: str, *, sounding: bool) -> float | None:
@@ -16,39 +15,36 @@ def latest(condition: Condition, reason: str, *, sounding: bool) -> float | None
     return values[0] if values else None
 
 
-def against(condition: Condition, reason: str, *, sounding: bool = True) -> str:
-    """`12.4%, over the threshold of 5%`, or what is missing instead."""
-    unit = unit_of(condition)
-    limit = "a threshold that moves" if condition.threshold is None else shown(condition.threshold, unit)
+def against(condition: Condition, reason: str, unit: str, *, sounding: bool = True) -> str:
+    """`12.4% of requests, over the threshold of 5%`, or what is missing instead."""
     value = latest(condition, reason, sounding=sounding)
+    if unit == VERDICT:
+        return "the monitor says so" if sounding else "the monitor doesn't say so any more"
+    limit = "one that moves" if condition.threshold is None else short(condition.threshold, unit)
     if value is None and "no datapoints were received" in reason:
         waited = lasting(condition.period_s * condition.datapoints)
-        return f"nothing was measured for {waited} (the threshold is {limit})"
+        return f"nothing was measured for {waited}, where {condition.words} {limit} sets it off"
     if value is None:
-        return f"{NO_VALUE} (the threshold is {limit})"
+        return f"CloudWatch gave none; {condition.words} {limit} sets it off"
     if not sounding:
-        return f"{shown(value, unit)} (the threshold is {limit})"
+        return f"{shown(value, unit)}, where {condition.words} {limit} sets it off"
     return f"{shown(value, unit)}, {condition.words} the threshold of {limit}"
 
 
-def briefly(condition: Condition, reason: str) -> str:
+def briefly(condition: Condition, reason: str, unit: str) -> str:
     """For a subject: `12.4% (limit 5%)`."""
-    unit = unit_of(condition)
     value = latest(condition, reason, sounding=True)
     if value is None:
         return "no data"
-    return short(value, unit) if condition.threshold is None else f"{short(value, unit)} (limit {_limit(condition)})"
+    limit = "" if condition.threshold is None else f" (limit {short(condition.threshold, unit)})"
+    return short(value, unit) + limit
 
 
 def judged(condition: Condition) -> str:
     """`p90 of Latency, 3 of 3 minutes`: what was compared, and how often it has to be off."""
-    period = _PERIODS.get(condition.period_s, lasting(condition.period_s))
     what = condition.metric if condition.expression else f"{condition.statistic} of {condition.metric}"
+    period = _PERIODS.get(condition.period_s, lasting(condition.period_s))
     if condition.periods == 1:
-        return f"{what} in one {period}" if not period[0].isdigit() else f"{what} in {period}"
-    several = f"{condition.datapoints} of {condition.periods}"
-    return f"{what}, {several} {period}s" if not period[0].isdigit() else f"{what}, {several} times {period}"
-
-
-def _limit(condition: Condition) -> str:
-    return short(condition.threshold or 0.0, unit_of(condition))
+        return f"{what}, over {period}" if period[0].isdigit() else f"{what}, over one {period}"
+    times = f"{condition.datapoints} of {condition.periods}"
+    return f"{what}, {times} values of {period}" if period[0].isdigit() else f"{what}, {times} {period}s"
