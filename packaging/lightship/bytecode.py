@@ -6,6 +6,7 @@ and are never checked against it.
 """
 
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from lightship_runtime.errors import LightshipError
@@ -20,9 +21,9 @@ class BytecodeError(LightshipError):
     """A module doesn't compile for the target's Python."""
 
 
-def compile_tree(root: Path, python: Path) -> None:
+def compile_tree(root: Path, python: Path, keep: Collection[str] = ()) -> None:
     """Replace each module under `root` by its bytecode beside it, without assertions, and without docstrings but for
-    KEEP_DOCSTRINGS.
+    KEEP_DOCSTRINGS. The sources of KEEP_SOURCE and `keep` stay beside it, and come first when they are imported.
 
     Raises BytecodeError, naming the module.
     """
@@ -35,7 +36,7 @@ def compile_tree(root: Path, python: Path) -> None:
             "Package for the Python version that the code was written for."
         )
     for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).as_posix() not in KEEP_SOURCE:
+        if path.relative_to(root).as_posix() not in (*KEEP_SOURCE, *keep):
             path.unlink()
 
 

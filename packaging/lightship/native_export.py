@@ -2,7 +2,9 @@
 
 import io
 import json
+import sys
 import zipfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import skops.io
 
 from lightship.candidates import CandidateError
+from lightship.wheels import distribution
 from lightship.zipping import DATE
 from lightship_runtime.engines.native import FILES
 
@@ -37,7 +40,16 @@ def export(model: Any, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         libraries.append("lightgbm")
     if any(name.startswith("xgboost.") for name in trusted):
         libraries.append(_xgboost())
+    libraries += [name for name in _distributions(trusted) if name not in libraries and "xgboost" not in name]
     return {"format": "skops", "trusted": trusted}, tuple(libraries)
+
+
+def _distributions(types: Sequence[str]) -> list[str]:
+    """The installed distributions that these types come from; code of the user's own comes from none."""
+    tops = dict.fromkeys(name.partition(".")[0] for name in types)
+    known = metadata.packages_distributions()
+    found = [known[top][0] for top in tops if top in known and top not in sys.stdlib_module_names]
+    return [distribution(name) for name in found]
 
 
 def canonical(data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, Golden, compare
 from lightship_runtime.manifest import Grade, Proof, Target
+from lightship_runtime.predict import MAX_ROWS
 from lightship_runtime.replay import Row, instances_of, replay
 
 BOOTS = 3
@@ -96,6 +97,20 @@ def prove(
     return Proven(proof, traces)
 
 
+def try_out(root: Path, *, handler: str, contract: Contract, golden: Golden, tolerance: float, target: Target) -> None:
+    """Boot an unpacked artifact, replay the golden rows and probe every route, measuring nothing.
+
+    Raises ProofError, or InitError when it doesn't start.
+    """
+    function = Function(root=root, handler=handler, python=target.python, name="lightship-trial", timeout_s=60)
+    with Worker.start(function) as worker:
+        found = replay(golden, contract, lambda rows: _predict(worker, rows)[1])
+        _probe(worker, instances_of(golden, contract)[0])
+    agreement = compare(golden, contract, found, tolerance)
+    if not agreement.holds:
+        raise ProofError(_refusal(contract, golden, agreement, tolerance))
+
+
 def _run(function: Function, contract: Contract, golden: Golden, say: Callable[[str], None]) -> Traces:
     instances = instances_of(golden, contract)
     with Worker.start(function) as worker:
@@ -126,6 +141,7 @@ def _predict(worker: Worker, instances: Sequence[Row]) -> tuple[Invocation, dict
 
 def _probe(worker: Worker, row: Row) -> None:
     """Every route and error path, so that nothing a rule left out is missed before production."""
+    one = json.dumps({"instances": [row]}).encode()
     cases: list[tuple[str, str, bytes | None, int]] = [
         ("GET", "/ping", None, 200),
         ("GET", "/contract", None, 200),
@@ -135,9 +151,14 @@ def _probe(worker: Worker, row: Row) -> None:
         ("GET", "/predict", None, 405),
         ("POST", "/predict", b"{", 400),
         ("POST", "/predict", json.dumps({"instances": [{**row, "no such column": 1}]}).encode(), 422),
+        ("POST", "/predict", json.dumps({"instances": [0] * (MAX_ROWS + 1)}).encode(), 413),
+        ("POST", "/predict", one, 200),
     ]
-    for method, path, body, expected in cases:
-        status, document, invocation = _call(worker, method, path, body)
+    kinds = [("application/json; charset=utf-8", 200), ("application/vnd.rows+json", 200), ("text/csv", 415)]
+    told = [(*case, "application/json") for case in cases]
+    told += [("POST", "/predict", one, expected, kind) for kind, expected in kinds]
+    for method, path, body, expected, kind in told:
+        status, document, invocation = _call(worker, method, path, body, kind)
         if status != expected:
             raise ProofError(
                 f"The zip answered {status} to {method} {path}, not {expected}: {str(document)[:300]} "
@@ -145,8 +166,10 @@ def _probe(worker: Worker, row: Row) -> None:
             )
 
 
-def _call(worker: Worker, method: str, path: str, body: bytes | None) -> tuple[int, Any, Invocation]:
-    headers = (("content-type", "application/json"),) if body is not None else ()
+def _call(
+    worker: Worker, method: str, path: str, body: bytes | None, kind: str = "application/json"
+) -> tuple[int, Any, Invocation]:
+    headers = (("content-type", kind),) if body is not None else ()
     event = to_event(HttpRequest(method, path, headers=headers, body=body or b""))
     invocation = worker.invoke(json.dumps(event).encode())
     if invocation.error:

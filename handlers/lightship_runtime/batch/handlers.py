@@ -4,28 +4,27 @@ Events and answers stay small whatever the run's size: lists lie in S3, and even
 addresses `s3://bucket/prefix/`.
 """
 
-import json
 import os
-import tempfile
 import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lightship_runtime.batch import probing
 from lightship_runtime.batch.committing import commit
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.metrics import success_line
 from lightship_runtime.batch.planning import Request, begin, cut, scan
 from lightship_runtime.batch.records import Chunk, Settings
 from lightship_runtime.batch.s3 import S3Store
-from lightship_runtime.batch.score import Model, Place, score_chunk
-from lightship_runtime.batch.stores import LocalStore, Store
+from lightship_runtime.batch.score import Model
+from lightship_runtime.batch.stores import Store
 from lightship_runtime.batch.work import score_item
 from lightship_runtime.contract import Contract
 from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
 from lightship_runtime.telemetry import Source
 
-STEPS = ("begin", "scan", "cut", "score", "commit", "prove")
+STEPS = ("begin", "scan", "cut", "score", "commit", "prove", "probe")
 
 MODEL_FOLDER = Path(__file__).resolve().parent.parent.parent / "model"
 
@@ -48,7 +47,9 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         case "commit":
             return _commit(event)
         case "prove":
-            return _prove(event["rows"])
+            return probing.prove(event["rows"], _model())
+        case "probe":
+            return probing.probe(event["rows"], _model())
         case step:
             raise BatchError(f"The step {step!r} isn't known; known are {', '.join(STEPS)}.")
 
@@ -91,32 +92,6 @@ def _commit(event: dict[str, Any]) -> dict[str, Any]:
     line = success_line(_speaker(), time.time_ns() // 1_000_000, manifest, seconds=event.get("seconds"))
     print(line, flush=True)  # noqa: T201 - stdout is how telemetry leaves a function
     return {name: manifest[name] for name in ("run", "rows_in", "rows_scored", "rows_rejected")}
-
-
-def _prove(rows: list[list[Any]]) -> dict[str, Any]:
-    """The golden rows through reader, engine and writer: JSON Lines in, Parquet out and read back."""
-    from pyarrow import parquet
-
-    model = _model()
-    with tempfile.TemporaryDirectory() as folder:
-        store = LocalStore(Path(folder))
-        names = model.contract.names
-        lines = [json.dumps({KEY: number, **dict(zip(names, row, strict=True))}) for number, row in enumerate(rows)]
-        store.write("rows.jsonl", "\n".join(lines).encode())
-        stored = store.stored("rows.jsonl")
-        chunk = Chunk(0, stored.name, stored.etag, stored.size, "jsonl")
-        settings = Settings(key=(KEY,), keep=(), format="parquet")
-        begun = time.perf_counter()
-        result = score_chunk(chunk, settings, model, Place(store, store, "run"))
-        seconds = time.perf_counter() - begun
-        if result.rows_rejected or result.part is None:
-            rejects = store.read(f"run/{result.rejects}") or (str(result.unreadable).encode(), "")
-            raise BatchError(f"{result.rows_rejected} golden rows were rejected: {rejects[0][:300].decode()}")
-        table = parquet.read_table(Path(folder) / "run" / result.part)
-    return {"seconds": seconds, "columns": {name: table.column(name).to_pylist() for name in table.column_names}}
-
-
-KEY = "lightship_row"
 
 
 @cache

@@ -1,26 +1,34 @@
 """The second artifact of a release, batch.zip: no web framework, the engine for batches, and Arrow."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lightship.assembly import BATCH_HANDLER, Included, assemble, surroundings
-from lightship.batch.proving import prove_batch
+from lightship.batch.proving import prove_batch, try_batch
 from lightship.binaries import check_binaries
+from lightship.healing import PutBack, heal
+from lightship.lambda_host import InitError
 from lightship.lending import Lent
 from lightship.plan import Plan
+from lightship.proving import ProofError
 from lightship.study import Study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
 from lightship.zipping import Packed, TooLargeError, write_zip
+from lightship_runtime.errors import LightshipError
 from lightship_runtime.manifest import Artifact, file_digest
 from lightship_runtime.monitor.bins import BINS
 
 ARCHIVE = "batch.zip"
 REQUIREMENTS = "batch-requirements.lock"
 LIBRARIES = ("numpy", "pyarrow")
+
+type Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,66 @@ class BatchBuild:
     files: dict[str, str]
     notes: dict[str, Any]
     lent: tuple[Lent, ...]
+    put_back: tuple[PutBack, ...] = ()
 
 
 def batch_requirements(plan: Plan, studied: Study) -> str:
     """The locked wheels of batch.zip: the versions that Lightship pins, or that the engine demands."""
     return resolve(tuple(dict.fromkeys((*LIBRARIES, *studied.batch.requirements))), plan.target)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What batch.zip is made of."""
+
+    plan: Plan
+    studied: Study
+    requirements: str
+    version: str
+    include: Sequence[Included]
+    folder: Path
+
+    @property
+    def exact(self) -> bool:
+        return bootable_here(self.plan.target)
+
+    def assemble(self, archive: Path, keep: Sequence[PutBack], *, host: bool) -> tuple[Packed, tuple[Lent, ...]]:
+        """Write `archive`. Raises TooLargeError, BinaryError, IncludeError and MissingImportError."""
+        root = self.folder / ".batch"
+        try:
+            assembled = assemble(
+                root,
+                contract=self.studied.contract,
+                candidate=self.studied.batch,
+                lock=self.requirements,
+                target=self.plan.target,
+                name=self.plan.name,
+                version=self.version,
+                include=self.include,
+                around=surroundings(self.studied, self.plan.module),
+                files={BINS: self.studied.baseline.to_bins(outputs=True)},
+                host=host,
+                use="batch",
+                keep=[each.file for each in keep],
+            )
+            if not host:
+                check_binaries(root, self.plan.target)
+            return write_zip(root, archive, assembled.libraries), assembled.lent
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
+
+    @contextmanager
+    def bootable(self, keep: Sequence[PutBack]) -> Iterator[Path]:
+        """The artifact, or where this host can't boot it the same with this host's wheels."""
+        if self.exact:
+            yield self.folder / ARCHIVE
+            return
+        archive = self.folder / ".batch-host.zip"
+        self.assemble(archive, keep, host=True)
+        try:
+            yield archive
+        finally:
+            archive.unlink()
 
 
 def build_batch(
@@ -46,63 +109,57 @@ def build_batch(
     version: str,
     include: Sequence[Included],
     folder: Path,
-    say: Callable[[str], None],
+    say: Say,
 ) -> BatchBuild:
     """Assemble and prove batch.zip in `folder`, or leave it out where it is over Lambda's limit: requests can be
-    answered all the same. Raises ProofError, BinaryError and what assembling raises."""
+    answered all the same. What slimming left out and is needed is put back. Raises ProofError, InitError, BinaryError
+    and what assembling raises."""
     say("assembling batch.zip")
     archive = folder / ARCHIVE
-    root = folder / ".batch"
+    parts = _Parts(plan, studied, requirements, version, include, folder)
+    put_back: tuple[PutBack, ...] = ()
     try:
-        packed, lent = _assembled(plan, studied, requirements, version, include, root, archive, host=False)
+        packed, lent = parts.assemble(archive, put_back, host=False)
+        try:
+            notes = _proven(parts, put_back, say)
+        except (ProofError, InitError) as failure:
+            put_back = _healed(parts, failure, say)
+            packed, lent = parts.assemble(archive, put_back, host=False)
+            notes = _proven(parts, put_back, say)
     except TooLargeError as error:
-        shutil.rmtree(root, ignore_errors=True)
+        archive.unlink(missing_ok=True)
         say("leaving batch.zip out, as it is over Lambda's limit")
         return BatchBuild({}, {}, {"refused": str(error)}, ())
-    exact = bootable_here(plan.target)
-    proven = archive
-    if not exact:
-        proven = folder / ".batch-host.zip"
-        _assembled(plan, studied, requirements, version, include, folder / ".batch-host", proven, host=True)
-    say("replaying the golden rows through batch.zip")
-    notes = prove_batch(
-        proven, contract=studied.contract, golden=studied.golden, tolerance=studied.tolerance, target=plan.target
-    )
-    if not exact:
-        proven.unlink()
     (folder / REQUIREMENTS).write_text(requirements)
     artifact = Artifact(ARCHIVE, BATCH_HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes)
     files = {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}
-    return BatchBuild({"batch": artifact}, files, notes, lent)
+    return BatchBuild({"batch": artifact}, files, notes, lent, put_back)
 
 
-def _assembled(
-    plan: Plan,
-    studied: Study,
-    requirements: str,
-    version: str,
-    include: Sequence[Included],
-    root: Path,
-    archive: Path,
-    *,
-    host: bool,
-) -> tuple[Packed, tuple[Lent, ...]]:
-    assembled = assemble(
-        root,
-        contract=studied.contract,
-        candidate=studied.batch,
-        lock=requirements,
-        target=plan.target,
-        name=plan.name,
-        version=version,
-        include=include,
-        around=surroundings(studied, plan.module),
-        files={BINS: studied.baseline.to_bins(outputs=True)},
-        host=host,
-        use="batch",
-    )
-    if not host:
-        check_binaries(root, plan.target)
-    packed = write_zip(root, archive, assembled.libraries)
-    shutil.rmtree(root)
-    return packed, assembled.lent
+def _proven(parts: _Parts, put_back: Sequence[PutBack], say: Say) -> dict[str, Any]:
+    with parts.bootable(put_back) as archive:
+        say("replaying the golden rows through batch.zip")
+        return prove_batch(archive, **_subject(parts))
+
+
+def _healed(parts: _Parts, failure: LightshipError, say: Say) -> tuple[PutBack, ...]:
+    with parts.bootable(()) as archive:
+        return heal(
+            archive,
+            lock=parts.requirements,
+            target=parts.plan.target,
+            host=not parts.exact,
+            trial=partial(try_batch, **_subject(parts)),
+            failure=failure,
+            say=say,
+        )
+
+
+def _subject(parts: _Parts) -> dict[str, Any]:
+    studied = parts.studied
+    return {
+        "contract": studied.contract,
+        "golden": studied.golden,
+        "tolerance": studied.tolerance,
+        "target": parts.plan.target,
+    }

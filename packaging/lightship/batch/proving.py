@@ -16,6 +16,7 @@ from lightship_runtime.manifest import Target
 
 MAX_BYTES = 4_000_000
 MEMORY_MB = 2048
+PROBED_ROWS = 5
 
 
 def prove_batch(
@@ -25,19 +26,25 @@ def prove_batch(
     with tempfile.TemporaryDirectory(prefix="lightship-proof-") as folder:
         root = unpack(archive, Path(folder) / "task")
         try:
-            function = Function(
-                root=root,
-                handler=BATCH_HANDLER,
-                python=target.python,
-                name="lightship-batch-proof",
-                timeout_s=120,
-                memory_mb=MEMORY_MB,
-            )
-            with Worker.start(function) as worker:
-                found, seconds = _replayed(worker, contract, golden)
-                measured = {"init_ms": round(worker.init_ms, 1), "peak_rss_mb": round(worker.peak_rss_mb(), 1)}
+            return try_batch(root, contract=contract, golden=golden, tolerance=tolerance, target=target)
         finally:
             remove_tree(root)
+
+
+def try_batch(root: Path, *, contract: Contract, golden: Golden, tolerance: float, target: Target) -> dict[str, Any]:
+    """The same of an unpacked artifact. Raises InitError besides when it doesn't start."""
+    function = Function(
+        root=root,
+        handler=BATCH_HANDLER,
+        python=target.python,
+        name="lightship-batch-proof",
+        timeout_s=120,
+        memory_mb=MEMORY_MB,
+    )
+    with Worker.start(function) as worker:
+        found, seconds = _replayed(worker, contract, golden)
+        measured = {"init_ms": round(worker.init_ms, 1), "peak_rss_mb": round(worker.peak_rss_mb(), 1)}
+        _probe(worker, golden)
     agreement = compare(golden, contract, found, tolerance)
     if not agreement.holds:
         raise ProofError(_refusal(agreement, tolerance))
@@ -65,6 +72,16 @@ def _replayed(worker: Worker, contract: Contract, golden: Golden) -> tuple[Golde
     if {len(values) for values in columns.values()} != {len(golden.rows)}:
         raise ProofError(f"batch.zip lost golden rows: {len(golden.rows)} went in. Report this with the model's kind.")
     return as_golden(columns, contract, golden), seconds
+
+
+def _probe(worker: Worker, golden: Golden) -> None:
+    """Every format, in and out, so that nothing a rule left out is missed before production."""
+    event = {"step": "probe", "rows": golden.rows[:PROBED_ROWS]}
+    invocation = worker.invoke(json.dumps(event).encode())
+    if invocation.error:
+        raise ProofError(
+            f"batch.zip failed on a format: {invocation.payload.decode()[:1000]} {' | '.join(invocation.logs[-8:])}"
+        )
 
 
 def _portions(rows: tuple[tuple[Any, ...], ...]) -> list[tuple[tuple[Any, ...], ...]]:

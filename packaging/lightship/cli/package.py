@@ -171,5 +171,7 @@ def print_release(packaged: Packaged) -> None:
         f"  starts in {proof.init_ms:.0f} ms, then p50 {proof.p50_ms:.2f} ms and p99 {proof.p99_ms:.2f} ms a request, "
         f"{proof.peak_rss_mb:.0f} MB"
     )
+    for each in release.notes.get("put_back", ()):
+        click.echo(f"  put back into {each['use']}.zip: {each['file']}, which the rule {each['rule']!r} had left out")
     if memory := release.notes.get("memory"):
         click.echo(f"  memory: {sentence(memory, release.target)}")

@@ -232,6 +232,11 @@ def _inside(release: Release, weights: Weights) -> str:
         text += "<h2>What was left out</h2>" + _table(
             ("rule", "unzipped"), [(rule, f"{size / 1e3:,.0f} kB") for rule, size in sorted(slimmed.items())]
         )
+    if put_back := notes.get("put_back"):
+        text += (
+            "<h2>What was put back</h2><p>The proof showed that the artifact needs these files, which a rule names.</p>"
+        )
+        text += _table(("file", "rule", "artifact"), [(each["file"], each["rule"], each["use"]) for each in put_back])
     return text + "</section>"
 
 

@@ -18,5 +18,6 @@ def make_batch(build: Build) -> None:
     )
     build.artifacts.update(made.artifacts)
     build.files.update(made.files)
+    build.put_back["batch"] = made.put_back
     build.notes["batch"] = made.notes
     build.lent += [each for each in made.lent if each not in build.lent]

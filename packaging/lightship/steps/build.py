@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lightship.healing import PutBack
 from lightship.lending import Lent
 from lightship.loading import LoadedModel
 from lightship.lockfile import Lock
@@ -42,6 +43,7 @@ class Build:
     inputs: dict[str, Any] = field(default_factory=dict)  # whatever can change an answer: the version digests it
     version: str = field(init=False)  # identify
     proven: Proven = field(init=False)  # realtime
+    put_back: dict[str, tuple[PutBack, ...]] = field(default_factory=dict)  # what slimming must leave, by use
     artifacts: dict[str, Artifact] = field(default_factory=dict)  # by use
     files: dict[str, str] = field(default_factory=dict)  # the digests of sealed files, by name
     notes: dict[str, Any] = field(default_factory=dict)  # told in the manifest, outside of its digest

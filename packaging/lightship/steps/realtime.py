@@ -1,16 +1,22 @@
 """Makes and proves realtime.zip, the artifact that answers requests."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from lightship.advice import advise
 from lightship.assembly import HANDLER, Assembled, assemble, included, surroundings
 from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
-from lightship.proving import prove
+from lightship.healing import PutBack, heal
+from lightship.lambda_host import InitError
+from lightship.proving import ProofError, Proven, prove, try_out
 from lightship.steps.build import Build
 from lightship.zipping import Packed, write_zip
+from lightship_runtime.errors import LightshipError
 from lightship_runtime.manifest import Artifact, file_digest
 from lightship_runtime.monitor.bins import BINS
 
@@ -27,7 +33,7 @@ def build_realtime(build: Build) -> None:
     build.say("zipping")
     packed = write_zip(root, archive, assembled.libraries)
     shutil.rmtree(root)
-    build.lent += assembled.lent
+    build.lent = list(assembled.lent)
     build.notes.update(slimmed=dict(assembled.slimmed), binaries=asdict(binaries))
     build.artifacts["realtime"] = Artifact(
         REALTIME, HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes
@@ -36,22 +42,18 @@ def build_realtime(build: Build) -> None:
 
 
 def prove_realtime(build: Build) -> None:
-    """Boot the artifact and replay the golden rows; hold it to the budgets. Raises ProofError and OverBudgetError."""
+    """Boot the artifact and replay the golden rows; hold it to the budgets.
+
+    An artifact that fails because slimming left too much out is made again with what it needs. Raises ProofError,
+    InitError and OverBudgetError.
+    """
     plan, studied = build.plan, build.studied
-    archive = build.folder / REALTIME if build.exact else _host_build(build)
-    build.say("booting the zip")
-    build.proven = prove(
-        archive,
-        handler=HANDLER,
-        contract=studied.contract,
-        golden=studied.golden,
-        tolerance=studied.tolerance,
-        target=plan.target,
-        grade="exact" if build.exact else "equivalent",
-        say=build.say,
-    )
-    if not build.exact:
-        archive.unlink()
+    try:
+        build.proven = _proven(build)
+    except (ProofError, InitError) as failure:
+        build.put_back["realtime"] = _healed(build, failure)
+        build_realtime(build)
+        build.proven = _proven(build)
     artifact, proof, traces = build.artifacts["realtime"], build.proven.proof, build.proven.traces
     check_budgets(
         plan.limits,
@@ -64,6 +66,59 @@ def prove_realtime(build: Build) -> None:
     build.notes["memory"] = advise(
         plan.target, requests_ms=traces.singles_ms, init_ms=proof.init_ms, busy_rss_mb=traces.busy_rss_mb
     ).to_dict()
+
+
+def _proven(build: Build) -> Proven:
+    studied = build.studied
+    with _bootable(build) as archive:
+        build.say("booting the zip")
+        return prove(
+            archive,
+            handler=HANDLER,
+            contract=studied.contract,
+            golden=studied.golden,
+            tolerance=studied.tolerance,
+            target=build.plan.target,
+            grade="exact" if build.exact else "equivalent",
+            say=build.say,
+        )
+
+
+def _healed(build: Build, failure: LightshipError) -> tuple[PutBack, ...]:
+    """What slimming must leave. Raises `failure` where slimming isn't to blame."""
+    studied = build.studied
+    trial = partial(
+        try_out,
+        handler=HANDLER,
+        contract=studied.contract,
+        golden=studied.golden,
+        tolerance=studied.tolerance,
+        target=build.plan.target,
+    )
+    lock = build.requirements["realtime"]
+    with _bootable(build) as archive:
+        return heal(
+            archive,
+            lock=lock,
+            target=build.plan.target,
+            host=not build.exact,
+            trial=trial,
+            failure=failure,
+            say=build.say,
+        )
+
+
+@contextmanager
+def _bootable(build: Build) -> Iterator[Path]:
+    """The artifact itself, or where this host can't boot it the same with this host's wheels."""
+    if build.exact:
+        yield build.folder / REALTIME
+        return
+    archive = _host_build(build)
+    try:
+        yield archive
+    finally:
+        archive.unlink()
 
 
 def _host_build(build: Build) -> Path:
@@ -87,4 +142,5 @@ def _assemble(build: Build, root: Path, *, host: bool) -> Assembled:
         around=surroundings(build.studied, build.plan.module),
         files={BINS: build.studied.baseline.to_bins()},
         host=host,
+        keep=[each.file for each in build.put_back.get("realtime", ())],
     )

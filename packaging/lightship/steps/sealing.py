@@ -26,6 +26,9 @@ def write_bill(build: Build) -> None:
 
 def make_release(build: Build) -> None:
     """The manifest, over everything that was sealed."""
+    build.notes["put_back"] = [
+        {"use": use, **each.to_dict()} for use, found in build.put_back.items() for each in found
+    ]
     build.release = Release(
         name=build.plan.name,
         version=build.version,
