@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 from lightship.drill.cloudwatch.alarms import Alarm, MetricAlarm
-from lightship.drill.cloudwatch.decide import EXTRA_POINTS
 from lightship.drill.cloudwatch.series import MINUTE, MetricId
 from lightship.drill.cloudwatch.template import Resource, Stack
 from lightship_runtime.errors import LightshipError
@@ -99,9 +98,9 @@ class Deployment:
 
     @cached_property
     def reach_minutes(self) -> int:
-        """How far back an alarm looks at most."""
+        """How far back an alarm looks at most, when no point is missing."""
         metric = [each for each in self.stack.alarms if isinstance(each, MetricAlarm)]
-        return max((each.periods + EXTRA_POINTS) * each.period_s // MINUTE for each in metric)
+        return max(each.periods * each.period_s // MINUTE for each in metric)
 
     def topic_kind(self, arn: str) -> str:
         """`pages` or `tickets`, or the topic's own name."""

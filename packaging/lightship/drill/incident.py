@@ -30,6 +30,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "batch-stops": frozenset(),
     "batch-fails": frozenset(),
     "batch-rejects": frozenset(),
+    "batch-late": frozenset({"hours"}),
     # A release that the real hook judges.
     "release-differs": frozenset(),
     # What happens around the functions.

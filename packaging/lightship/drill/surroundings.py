@@ -50,11 +50,9 @@ def record(timeline: Timeline, deployment: Deployment, ledger: Ledger) -> None:
 def metric_of(namespace: str, name: str, resource: Resource) -> MetricId:
     """A resource's metric, by the dimension that its service names it with."""
     kind, dimension = PLACES[namespace]
-    arn = str(resource.properties.get("Arn", ""))
-    value = resource.name
-    if kind == "AWS::StepFunctions::StateMachine":
-        value = arn or f"arn:aws:states:us-east-1:000000000000:{resource.name}"
-    return MetricId.of(namespace, name, {dimension: value})
+    return MetricId.of(
+        namespace, name, {dimension: resource.ref if kind == "AWS::StepFunctions::StateMachine" else resource.name}
+    )
 
 
 def own_metric(deployment: Deployment, name: str) -> MetricId:

@@ -26,6 +26,9 @@ from lightship.drill.cloudwatch.series import MINUTE, Floats, MetricId, Series, 
 from lightship.drill.cloudwatch.suppression import acted
 
 HOUR_MINUTES = 60
+# The usage metrics that SERVICE_QUOTA knows a quota of, at its default:
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+QUOTAS = {MetricId.of("AWS/Lambda", "ConcurrentExecutions", {}): 1000.0}
 
 type Metrics = Mapping[MetricId, Series]
 
@@ -80,6 +83,7 @@ def alarm_values(alarm: MetricAlarm, metrics: Metrics, *, minutes: int, start_s:
             found[query.id] = statistic(series, query.statistic, query.period_s)
     ids = tuple(found)
     periods = {query.id: query.period_s for query in alarm.queries}
+    quotas = {query.id: QUOTAS[query.metric] for query in alarm.queries if query.metric in QUOTAS}
     waiting = [query for query in alarm.queries if query.expression]
     while waiting:
         ready = [query for query in waiting if not _names(query.expression) & {each.id for each in waiting}]
@@ -87,7 +91,7 @@ def alarm_values(alarm: MetricAlarm, metrics: Metrics, *, minutes: int, start_s:
             raise UnknownSemanticsError(f"{alarm.name}: its expressions refer to each other in a circle.")
         for query in ready:
             # An expression's window starts where its metrics' does, and is named by its beginning.
-            found[query.id] = calculate(query.expression, Scope(found, ids, periods, times - alarm.period_s))
+            found[query.id] = calculate(query.expression, Scope(found, ids, periods, times - alarm.period_s, quotas))
         waiting = [query for query in waiting if query not in ready]
     return found[alarm.returned.id]
 

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
@@ -23,12 +23,13 @@ type Value = float | Floats | list[Floats]
 @dataclass(frozen=True)
 class Scope:
     """What an expression sees: `values` by id (metrics, and earlier expressions), `metrics` the ids of plain metrics,
-    `periods` in seconds by id, `times` [T] the end of each window in seconds since 1970."""
+    `periods` in seconds by id, `times` [T] the start of each window in seconds since 1970, and `quotas`."""
 
     values: Mapping[str, Floats]
     metrics: Sequence[str]
     periods: Mapping[str, int]
     times: Floats
+    quotas: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(expression: str, scope: Scope) -> Floats:
@@ -100,10 +101,8 @@ class _Parser:
     def _call(self, name: str) -> Value:
         if name == "METRICS":
             return self._metrics()
-        if name == "PERIOD":
-            identifier = self._tokens.take().value
-            self._tokens.expect(")")
-            return float(self._scope.periods[identifier])
+        if name in {"PERIOD", "SERVICE_QUOTA"}:
+            return self._of_metric(name)
         if name == "FILL":
             return self._fill()
         arguments = self._arguments(")")
@@ -121,6 +120,15 @@ class _Parser:
             f"{self._tokens.expression!r} uses {name} with {len(arguments)} arguments, which isn't modelled. Over one "
             "series it would depend on how many points CloudWatch fetches."
         )
+
+    def _of_metric(self, name: str) -> Value:
+        identifier = self._tokens.take().value
+        self._tokens.expect(")")
+        if name == "PERIOD" and identifier in self._scope.periods:
+            return float(self._scope.periods[identifier])
+        if identifier in self._scope.quotas:
+            return np.full(len(self._scope.times), self._scope.quotas[identifier])
+        raise UnknownSemanticsError(f"{self._tokens.expression!r}: {name}({identifier}) isn't modelled.")
 
     def _metrics(self) -> Value:
         wanted = ""

@@ -50,13 +50,14 @@ _REF_IS_ARN = {
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource with resolved properties. `path` is where the CDK's construct tree has it."""
+    """A resource with resolved properties. `path` is where the CDK's construct tree has it, `ref` what Ref gives."""
 
     logical_id: str
     type: str
     properties: Mapping[str, Any]
     path: str = ""
     name: str = ""
+    ref: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class _Resolver:
         given = self._template.resources[name]
         resolved = self.scope.resolve(given.get("Properties", {}))
         path = str(given.get("Metadata", {}).get("aws:cdk:path", ""))
-        return Resource(name, given["Type"], resolved, path, self._name(name))
+        return Resource(name, given["Type"], resolved, path, self._name(name), self._reference(name))
 
     def _name(self, logical_id: str) -> str:
         given = self._template.resources.get(logical_id)
