@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightship.rehearsal.checks import CheckFailedError
 from lightship.rehearsal.emulator.clients import Clients
+from lightship.rehearsal.findings import CheckFailedError
 
 PLAIN, EXPLAINED = "PagesTopic", "ExplainedPagesTopic"
 WAIT_S = 60

@@ -20,8 +20,8 @@ from lightship.batch.config import BatchConfig
 from lightship.config import FILE, Config, load_config
 from lightship.operate.stacks import read_stack
 from lightship.operate.status import last_batch
-from lightship.rehearsal.checks import CheckFailedError
 from lightship.rehearsal.emulator.clients import Clients
+from lightship.rehearsal.findings import CheckFailedError
 from lightship.rehearsal.schedules import fire
 from lightship.rehearsal.workspace import Workspace
 from lightship_runtime.contract import Contract

@@ -5,49 +5,15 @@ An exit code proves nothing here: a deployment counts when what was asked for ex
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-from lightship.config import Config
 from lightship.rehearsal.clients import stack_resources
 from lightship.rehearsal.emulator.clients import Clients
-from lightship_runtime.errors import LightshipError
-from lightship_runtime.manifest import Release
+from lightship.rehearsal.findings import Check, CheckFailedError, Deployed
+from lightship.rehearsal.monitoring_checks import monitoring_checks
 
 ROUTE_AUTH = {"iam": "AWS_IAM", "jwt": "JWT", "none": "NONE"}
 ALIAS = "live"
-
-
-class CheckFailedError(LightshipError):
-    """Something that the configuration asks for isn't there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was compared."""
-
-    name: str
-    expected: Any
-    found: Any
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.expected == self.found)
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A stack to be checked, and what it was made from."""
-
-    clients: Clients
-    stack: str
-    outputs: Mapping[str, str]
-    template: Mapping[str, Any]
-    config: Config
-    release: Release
-    release_folder: Path
 
 
 def check_all(deployed: Deployed) -> list[Check]:
@@ -60,6 +26,7 @@ def check_all(deployed: Deployed) -> list[Check]:
         *_alarms(deployed),
         *_logs(deployed),
         *_batch(deployed),
+        *monitoring_checks(deployed),
     ]
     if failed := [check for check in checks if not check.holds]:
         told = "\n".join(f"  {check.name}: expected {check.expected!r}, found {check.found!r}" for check in failed)
@@ -167,8 +134,12 @@ def _alarms(deployed: Deployed) -> Iterator[Check]:
     alarms = deployed.clients("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
     yield Check("number of alarms", len(wanted), len(alarms))
     topics = {topic["TopicArn"] for topic in deployed.clients("sns").list_topics()["Topics"]}
-    dumb = sorted(alarm["AlarmName"] for alarm in alarms if not set(alarm["AlarmActions"]) & topics)
-    yield Check("alarms that tell nobody", [], dumb)
+    composites = deployed.clients("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    # A composite speaks for its members.
+    spoken_for = " ".join(alarm["AlarmRule"] for alarm in composites)
+    dumb = [alarm for alarm in [*alarms, *composites] if not set(alarm["AlarmActions"]) & topics]
+    alone = sorted(alarm["AlarmName"] for alarm in dumb if alarm["AlarmArn"] not in spoken_for)
+    yield Check("alarms that tell nobody", [], alone)
     for name in ("PagesTopic", "TicketsTopic"):
         attributes = deployed.clients("sns").get_topic_attributes(TopicArn=deployed.outputs[name])["Attributes"]
         statements = json.loads(attributes["Policy"])["Statement"]

@@ -17,9 +17,11 @@ from lightship.rehearsal.aws import ACCOUNT, REGION, EmulatedAws
 from lightship.rehearsal.batches import create_buckets, give_batch, run_batch
 from lightship.rehearsal.calls import PREDICT, Caller, caller_of, token_of
 from lightship.rehearsal.cdk import Cdk
-from lightship.rehearsal.checks import CheckFailedError, Deployed, check_all, live_version
+from lightship.rehearsal.checks import check_all, live_version
 from lightship.rehearsal.clients import clients_of, stack_outputs, stack_resources
+from lightship.rehearsal.findings import CheckFailedError, Deployed
 from lightship.rehearsal.front.server import ApiFront, front_of
+from lightship.rehearsal.monitoring import Watched, rehearse_monitoring
 from lightship.rehearsal.node import cdk_tool
 from lightship.rehearsal.workspace import Workspace, locked_folder, workspace_of
 from lightship_runtime.errors import LightshipError
@@ -30,6 +32,7 @@ APPROVED = ("--require-approval", "never")
 ASSEMBLY = "cdk.out"
 REFUSED = {401, 403}
 DEFAULT_TOLERANCE = 1e-6
+UNSTAGED = "live"
 
 NOT_PROVEN = (
     "IAM permissions: every role exists as written, but the emulation lets each of them do anything",
@@ -160,6 +163,22 @@ class Rehearsal:
             if f"Live: version {self.live} " not in sounding.message or "isn't known" in sounding.message:
                 raise CheckFailedError(f"The explained message lacks what is deployed:\n{sounding.message}")
             words.append(f'the page, then "{sounding.subject}", then "{over.subject}"')
+
+    def monitor(self) -> None:
+        """See telemetry arrive, send labels, and fire the monitor's schedule."""
+        if "MonitoringBucket" not in self.outputs:
+            return
+        with self.step("monitoring") as words:
+            watched = Watched(
+                clients=self.clients,
+                outputs=self.outputs,
+                release=Release.read(self.first),
+                stage=self.config.stage or UNSTAGED,
+                contract=read_contract(self.first),
+                caller=self._caller(),
+                auth=self.config.endpoint.auth,
+            )
+            words.append(rehearse_monitoring(watched, read_golden(self.first / GOLDEN)))
 
     def update(self, folder: Path) -> None:
         """Deploy another good release: the alias has to move to a new version."""
@@ -306,6 +325,7 @@ def rehearse(plan: Plan, listener: Listener) -> list[Step]:
         running.deploy("first deployment", running.first)
         running.call()
         running.batch()
+        running.monitor()
         running.update(variants.as_good(running.first, running.scratch / "good"))
         running.call()
         running.alarm()
@@ -324,5 +344,6 @@ def keep(plan: Plan, listener: Listener, *, ready: Callable[[dict[str, Any]], th
         running.deploy("first deployment", running.first)
         running.call()
         running.batch()
+        running.monitor()
         ready(running.ready()).wait()
         return running.steps
