@@ -8,6 +8,7 @@ import click
 
 from lightship.advice import sentence
 from lightship.api import Packaged
+from lightship.baseline_note import baseline_sentence
 from lightship.candidates import ORDER
 from lightship.cli.output import json_option, megabytes, print_json, progress
 from lightship.config import FILE, Config, load_config
@@ -159,6 +160,8 @@ def print_release(packaged: Packaged) -> None:
         click.echo(f"  {use}: {megabytes(artifact.zip_bytes)} zipped, {megabytes(artifact.unzipped_bytes)} unzipped")
     click.echo(f"  engine: {release.engine.request} for requests, {release.engine.batch} for batches")
     click.echo(f"  why: {release.notes.get('why', '')}")
+    if baseline := release.notes.get("baseline"):
+        click.echo(f"  baseline: {baseline_sentence(baseline)}")
     proof = release.proof
     if proof is None:
         click.echo("  unproven")

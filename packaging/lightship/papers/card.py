@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from lightship.advice import sentence
+from lightship.baseline_note import baseline_sentence
 from lightship_runtime.contract import Column, Contract
 from lightship_runtime.manifest import Release
 from lightship_runtime.predict import MAX_REQUEST, MAX_RESPONSE, MAX_ROWS, class_key
@@ -56,6 +57,7 @@ def model_card(release: Release, contract: Contract) -> str:
         contract=_contract(contract),
         scores=_scores(notes.get("scores")),
         data=_data(notes.get("data"), contract),
+        baseline=_baseline(notes.get("baseline")),
         proof=_proof(release),
         running=_running(release),
         max_rows=f"{MAX_ROWS:,}",
@@ -93,6 +95,18 @@ def _example(column: Column) -> Any:
             return "a text"
         case "datetime":
             return "2026-01-01T00:00:00"
+
+
+def _baseline(note: Mapping[str, Any] | None) -> str:
+    if note is None:
+        return "nothing: this release has no baseline."
+    caution = ""
+    if note["source"] == "sample" and note["labelled"]:
+        caution = (
+            "\n\nIf the model was fitted on these rows, it does better on them than it will on others: "
+            "give rows that it hasn't seen with `--baseline`."
+        )
+    return _text(baseline_sentence(note)) + caution
 
 
 def _contract(contract: Contract) -> str:
