@@ -18,13 +18,18 @@ from lightship_cdk.settings import FunctionSettings, Network
 ALIAS = "live"
 RUNTIMES = {"3.12": lambda_.Runtime.PYTHON_3_12, "3.13": lambda_.Runtime.PYTHON_3_13}
 ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Architecture.ARM_64}
-# Lambda's CPU share grows with memory, so that less than this starts slowly whatever the model holds.
-MEMORY_FLOOR_MB = 1024
+# Lambda's share of a CPU grows with memory. Below this a start lasts more than three times as long as on a whole core,
+# for a hundredth of a month's bill, since a fast request costs mostly its own fee; and requests of many rows want room.
+MEMORY_FLOOR_MB = 512
 MEMORY_STEP_MB = 128
 
 
 def memory_for(release: PackagedRelease) -> int:
-    """MB of memory: half as much again as the proof's peak, in steps, and at least the floor."""
+    """MB of memory: what the proof found cheapest, or of a release without that advice half as much again as the
+    proof's peak, in steps; at least the floor."""
+    advised = release.manifest.notes.get("memory", {}).get("memory_mb")
+    if advised is not None:
+        return max(MEMORY_FLOOR_MB, int(advised))
     proof = release.manifest.proof
     wanted = 0.0 if proof is None else 1.5 * proof.peak_rss_mb
     steps = -(-wanted // MEMORY_STEP_MB)

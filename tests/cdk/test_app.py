@@ -62,7 +62,7 @@ def test_synth_makes_a_stack_for_each_stage_and_writes_nowhere_else(project: Pat
     templates = {path.name: json.loads(path.read_text()) for path in (project / "cdk.out").glob("*.template.json")}
     assert set(templates) == {"flights-dev.template.json", "flights-prod.template.json"}
     assert memory(templates["flights-prod.template.json"]) == 2048
-    assert memory(templates["flights-dev.template.json"]) == 1024
+    assert memory(templates["flights-dev.template.json"]) == 512
 
 
 @pytest.mark.slow

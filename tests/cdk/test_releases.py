@@ -111,9 +111,17 @@ def test_an_unproven_release_is_refused_unless_allowed(tmp_path: Path, make_rele
     assert service.release.manifest.proof is None
 
 
-@pytest.mark.parametrize(("peak", "memory"), [(None, 1024), (82.0, 1024), (700.0, 1152), (1000.0, 1536)])
+@pytest.mark.parametrize(("peak", "memory"), [(None, 512), (82.0, 512), (700.0, 1152), (1000.0, 1536)])
 def test_memory_follows_from_the_proof(
     tmp_path: Path, make_release: MakeRelease, peak: float | None, memory: int
 ) -> None:
     proof = None if peak is None else Proof("exact", 3, 1e-6, 0.0, 0, 0, 41.0, 6.0, 1.5, 3.0, peak)
     assert memory_for(PackagedRelease.open(make_release(tmp_path, proof=proof))) == memory
+
+
+@pytest.mark.parametrize(("advised", "memory"), [(128, 512), (768, 768), (3008, 3008)])
+def test_memory_follows_the_proofs_advice(
+    make_release: Callable[..., Path], tmp_path: Path, advised: int, memory: int
+) -> None:
+    folder = make_release(tmp_path, notes={"memory": {"memory_mb": advised}})
+    assert memory_for(PackagedRelease.open(folder)) == memory

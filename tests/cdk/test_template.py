@@ -29,7 +29,7 @@ def test_the_function_runs_the_release_as_it_was_proven(closed: Any) -> None:
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["x86_64"]
     assert function["RuntimeManagementConfig"] == {"UpdateRuntimeOn": "FunctionUpdate"}
-    assert function["MemorySize"] == 1024
+    assert function["MemorySize"] == 512
     assert function["Timeout"] == 10
     assert function["Environment"]["Variables"] == {"LIGHTSHIP_STAGE": "live"}
 
