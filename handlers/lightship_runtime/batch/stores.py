@@ -52,7 +52,7 @@ class LocalStore:
         self.root = root
 
     def list(self, prefix: str = "") -> Iterator[Stored]:
-        for path in sorted(self.root.rglob("*")):
+        for path in sorted((self.root / prefix.rpartition("/")[0]).rglob("*")):
             name = path.relative_to(self.root).as_posix()
             if name.startswith(prefix) and DRAFT not in name and path.is_file():
                 yield self.stored(name)
