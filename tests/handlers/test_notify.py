@@ -1,0 +1,400 @@
+"""The message behind an alarm: what is read, what is looked up, what is written, and what happens when it can't be."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lightship_runtime.notify import handler as handling
+from lightship_runtime.notify.alarm import Alarm, read_alarm, trouble_since
+from lightship_runtime.notify.facts import (
+    Breach,
+    Column,
+    Deployment,
+    Facts,
+    Member,
+    Monitored,
+    Releases,
+    Service,
+    Unknown,
+    Version,
+)
+from lightship_runtime.notify.gather import gather, monitored_of, read_beginning, read_releases
+from lightship_runtime.notify.handler import chat_body, deliver, explain, is_news
+from lightship_runtime.notify.render import Message, render
+from lightship_runtime.notify.units import lasting, shown
+
+NOW = datetime(2026, 11, 23, 3, 7, 30, tzinfo=UTC)
+PAGES, TICKETS, WRITTEN = "arn:pages", "arn:tickets", "arn:written"
+SERVICE = Service(
+    name="flights-prod",
+    options=" --stage prod",
+    region="eu-central-1",
+    function="flights-function",
+    alias="live",
+    log_group="/logs/flights",
+    application="application",
+    deployment_group="group",
+    monitoring_bucket="bucket",
+    pages_topic=PAGES,
+    written_pages_topic=WRITTEN,
+    written_tickets_topic="arn:written-tickets",
+    chat=(),
+    table={"api-5xx": {"unit": "% of requests", "query": "filter Failed > 0"}, "drift": {"unit": "columns"}},
+)
+REASON = (
+    "Threshold Crossed: 2 out of the last 3 datapoints [4.0 (23/11/26 03:04:00), 12.4375 (23/11/26 03:03:00), 7.5 "
+    "(23/11/26 03:02:00)] was greater than the threshold (5.0) (minimum 2 datapoints for OK -> ALARM transition)."
+)
+DESCRIPTION = (
+    "[page] flights-prod: More than one request in twenty failed.\nLikely: A bad release.\nFirst: Read the log.\n"
+    "Runbook: https://example.com/api-5xx.md\nGraphs: https://example.com/graphs\n"
+    "Undo the last deployment: lightship rollback --stage prod"
+)
+TRIGGER = {
+    "Period": 60,
+    "EvaluationPeriods": 3,
+    "DatapointsToAlarm": 2,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "Threshold": 5.0,
+    "Metrics": [
+        {"Id": "expr_1", "Expression": "100 * bad / all", "Label": "api-5xx", "ReturnData": True},
+        {
+            "Id": "bad",
+            "MetricStat": {"Metric": {"MetricName": "5xx", "Namespace": "AWS/ApiGateway"}, "Period": 60, "Stat": "Sum"},
+            "ReturnData": False,
+        },
+    ],
+}
+FACTS = Facts(
+    service=SERVICE,
+    severity="page",
+    now=NOW,
+    releases=Releases(Version(7, "4f1c9a03bb21"), Version(6, "77aa01cc9d00"), {}),
+    deployment=Deployment(NOW - timedelta(minutes=18), "done", 7),
+    monitored=Monitored(NOW - timedelta(minutes=40), 12, ()),
+)
+
+
+def message(**changes: Any) -> str:
+    told = {
+        "AlarmName": "flights-prod-api-5xx",
+        "AlarmDescription": DESCRIPTION,
+        "AlarmArn": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:flights-prod-api-5xx",
+        "NewStateValue": "ALARM",
+        "OldStateValue": "OK",
+        "NewStateReason": REASON,
+        "StateChangeTime": "2026-11-23T03:05:42.113+0000",
+        "Trigger": TRIGGER,
+    }
+    return json.dumps({**told, **changes})
+
+
+def alarm(**changes: Any) -> Alarm:
+    found = read_alarm(message(**changes))
+    assert found is not None
+    return found
+
+
+def test_the_value_is_the_newest_that_is_off_and_the_trouble_began_with_the_oldest() -> None:
+    told = render(alarm(), FACTS)
+    assert told.subject == "PAGE flights-prod: api-5xx 12.4% (limit 5%)"
+    assert "Value: 12.4% of requests, over the threshold of 5%\n" in told.text
+    assert "Since: 03:02 UTC, 5 minutes ago (the alarm sounds since 03:05 UTC)\n" in told.text
+
+
+def test_it_says_what_was_deployed_when_and_how_to_go_back() -> None:
+    text = render(alarm(), FACTS).text
+    assert "Live: version 7 (release 4f1c9a03bb21)\n" in text
+    assert "Before: version 6 (release 77aa01cc9d00)\n" in text
+    assert "Last deployment: 18 minutes ago (02:49 UTC) to version 7, 12 minutes before this began\n" in text
+    assert "Likely: it began within 12 minutes of the last deployment; suspect that first. A bad release.\n" in text
+    assert "  lightship rollback --now --to 6 --stage prod\n" in text
+
+
+def test_a_shift_that_is_under_way_is_stopped_not_gone_back_from() -> None:
+    releases = Releases(Version(6, "77aa01cc9d00"), Version(5, "aa"), {7: 0.1})
+    deployment = Deployment(NOW - timedelta(minutes=3), "under way", 7)
+    text = render(alarm(), replace(FACTS, releases=releases, deployment=deployment)).text
+    assert "Live: version 6 (release 77aa01cc9d00); 10% of the traffic goes to version 7\n" in text
+    assert "Stop the deployment that is under way:\n  lightship rollback --now --stage prod\n" in text
+
+
+def test_an_alias_that_was_moved_by_hand_is_said_to_be() -> None:
+    releases = Releases(Version(6, "77aa01cc9d00"), None, {})
+    text = render(alarm(), replace(FACTS, releases=releases)).text
+    assert "to version 7, 12 minutes before this began; the alias was moved since, by hand" in text
+    assert "not possible, there is no release before this one." in text
+
+
+def test_an_alarm_of_the_model_names_its_worst_columns_in_the_subject() -> None:
+    columns = tuple(
+        Column(name, effect, 4210, "high") for name, effect in zip("abcd", (0.5, 0.3, 0.2, 0.1), strict=True)
+    )
+    since = NOW - timedelta(hours=2)
+    breaches = (Breach("accuracy", since, value=0.812, low=0.8, high=0.824, rows=1400), Breach("drift", since, columns))
+    trigger = {**TRIGGER, "Metrics": None, "MetricName": "DriftBreaches", "Statistic": "MAXIMUM", "Threshold": 1.0}
+    about = alarm(AlarmName="flights-prod-drift", Trigger=trigger)
+    told = render(about, replace(FACTS, monitored=Monitored(NOW, 12, breaches)))
+    assert told.subject == "PAGE flights-prod: drift: 4 columns, worst a"
+    first = "Data: drift since 01:07 UTC in a (effect 0.50, n = 4,210), b (effect 0.30, n = 4,210), "
+    assert first + "c (effect 0.20, n = 4,210) and 1 further column\n" in told.text
+    accuracy = "Data: accuracy below the baseline's since 01:07 UTC: 0.812 (95%: 0.800 to 0.824), n = 1,400"
+    assert told.text.index(first) < told.text.index(accuracy)
+
+
+def test_missing_data_is_told_as_such() -> None:
+    reason = (
+        "Threshold Crossed: no datapoints were received for 3 periods and 3 missing datapoints were treated as "
+        "[Breaching]."
+    )
+    trigger = {
+        "MetricName": "MonitorRuns", "Statistic": "SUM", "Period": 3600, "EvaluationPeriods": 3,
+        "ComparisonOperator": "LessThanThreshold", "Threshold": 1.0,
+    }  # fmt: skip
+    told = render(alarm(Trigger=trigger, NewStateReason=reason), FACTS)
+    assert told.subject.endswith(" no data")
+    assert "Value: nothing was measured for 3 hours, where under 1% sets it off\n" in told.text
+    assert "Since: 00:05 UTC, 3 hours 1 minute ago" in told.text
+
+
+def test_a_composite_names_its_members_that_sound_and_began_with_the_first() -> None:
+    early, late = NOW - timedelta(hours=1), NOW - timedelta(minutes=6)
+    members = (
+        Member("api-5xx", "12.4% of requests, over the threshold of 5%", "api-5xx 12.4% (limit 5%)", late),
+        Member("fast-1h", "3% of requests, over the threshold of 1.44%", "fast-1h 3% (limit 1.44%)", early),
+    )
+    rule = 'ALARM("arn:aws:cloudwatch:r:1:alarm:flights-prod-api-5xx") AND NOT ALARM("flights-prod-mute")'
+    composite = alarm(AlarmName="flights-prod-endpoint-down", Trigger=None, AlarmRule=rule)
+    assert composite.members == ("flights-prod-api-5xx",)
+    told = render(composite, replace(FACTS, members=members))
+    assert told.subject == "PAGE flights-prod: endpoint-down: api-5xx 12.4% (limit 5%), fast-1h 3% (limit 1.44%)"
+    assert "fast-1h: 3% of requests, over the threshold of 1.44%\n" in told.text
+    assert "Since: 02:07 UTC, 1 hour ago (the alarm sounds since 03:05 UTC)\n" in told.text
+    unknown = render(composite, replace(FACTS, members=Unknown("Which of them sound isn't known: AccessDenied.")))
+    assert "Its members: api-5xx\n" in unknown.text
+
+
+def test_the_end_says_how_long_it_lasted() -> None:
+    over = alarm(NewStateValue="OK", OldStateValue="ALARM", StateChangeTime="2026-11-23T03:06:42.113+0000")
+    told = render(over, replace(FACTS, began=NOW - timedelta(hours=2, minutes=5)))
+    assert told.subject == "RESOLVED flights-prod: api-5xx after 2 hours 4 minutes"
+    assert "It lasted: 2 hours 4 minutes, from 01:02 UTC to 03:06 UTC\n" in told.text
+    assert "rollback" not in told.text
+    unsaid = render(over, FACTS)
+    assert unsaid.subject == "RESOLVED flights-prod: api-5xx"
+    assert "It lasted: CloudWatch's history doesn't say when it began.\n" in unsaid.text
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "news"),
+    [("ALARM", None, True), ("INSUFFICIENT_DATA", NOW, True), ("INSUFFICIENT_DATA", None, False)],
+)
+def test_an_alarm_that_only_came_into_being_is_no_news(before: str, began: datetime | None, news: bool) -> None:
+    over = alarm(NewStateValue="OK", OldStateValue=before)
+    assert is_news(over, replace(FACTS, began=began)) is news
+    assert not is_news(alarm(NewStateValue="INSUFFICIENT_DATA"), FACTS)
+
+
+def test_a_subject_is_short_and_plain_whatever_the_names() -> None:
+    service = replace(SERVICE, name="flüge-" + "x" * 90)
+    told = render(alarm(AlarmName=f"{service.name}-api-5xx\n"), replace(FACTS, service=service))
+    assert len(told.subject) == 100
+    assert told.subject.isascii()
+    assert told.subject.isprintable()
+
+
+def test_every_fact_that_is_missing_has_words() -> None:
+    lost = Unknown("It isn't known: AccessDenied.")
+    facts = replace(FACTS, releases=lost, deployment=lost, monitored=lost, members=lost, began=lost)
+    for state in ("ALARM", "OK"):
+        bare = json.dumps({"AlarmName": "flights-prod-x", "NewStateValue": state})
+        found = read_alarm(bare)
+        assert found is not None
+        text = render(found, facts).text
+        assert "None" not in text
+        assert all(
+            line.partition(": ")[2].strip() for line in text.splitlines() if ":" in line and not line.endswith(":")
+        )
+
+
+def test_numbers_read_as_people_say_them() -> None:
+    assert [shown(*each) for each in ((12.4375, "% of requests"), (640.2, "ms"), (12_345, "ms"), (7200, "s"))] == [
+        "12.4% of requests", "640 ms", "12.3 s", "2 hours",
+    ]  # fmt: skip
+    assert [shown(1, "committed runs"), shown(3, "columns"), shown(0, "requests")] == [
+        "1 committed run", "3 columns", "0 requests",
+    ]  # fmt: skip
+    assert [lasting(each) for each in (1, 119, 3599, 3660, 90_000)] == [
+        "1 second", "119 seconds", "59 minutes", "1 hour 1 minute", "1 day 1 hour",
+    ]  # fmt: skip
+
+
+class Fake:
+    """AWS with answers by operation: a value, or an error to raise."""
+
+    class exceptions:  # noqa: N801 (boto3's name)
+        class NoSuchKey(Exception):  # noqa: N818 (boto3's name)
+            pass
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, _service: str) -> "Fake":
+        return self
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**given: Any) -> Any:
+            self.calls.append((name, given))
+            answer = self.answers[name]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+    def get_paginator(self, name: str) -> Any:
+        return type("Pages", (), {"paginate": lambda _self, **_given: [self.answers[name]]})()
+
+
+VERSIONS = {
+    "Versions": [
+        {"Version": "$LATEST", "Description": ""},
+        *({"Version": str(number), "Description": f"release r{number // 2}"} for number in range(1, 6)),
+    ]
+}
+
+
+def test_the_version_before_is_the_newest_of_another_release() -> None:
+    aws = Fake(get_alias={"FunctionVersion": "5"}, list_versions_by_function=VERSIONS)
+    found = read_releases(SERVICE, aws)
+    assert (found.live.number, found.live.release, found.previous and found.previous.number) == (5, "r2", 3)
+
+
+def history(*states: tuple[int, str]) -> dict[str, Any]:
+    """Newest first; minutes after three."""
+    items = [
+        {
+            "Timestamp": datetime(2026, 11, 23, 3, minute, tzinfo=UTC),
+            "HistoryData": json.dumps({"newState": {"stateValue": state}}),
+        }
+        for minute, state in states
+    ]
+    return {"AlarmHistoryItems": items}
+
+
+@pytest.mark.parametrize(
+    ("states", "began"),
+    [
+        ([(6, "OK"), (2, "ALARM"), (0, "OK")], 2),
+        ([(6, "OK"), (5, "ALARM"), (4, "INSUFFICIENT_DATA"), (2, "ALARM"), (0, "OK"), (0, "ALARM")], 2),
+        ([(7, "ALARM"), (6, "OK"), (2, "ALARM")], 2),
+        ([(6, "OK"), (2, "INSUFFICIENT_DATA")], None),
+        ([], None),
+    ],
+)
+def test_the_beginning_is_read_off_the_history(states: list[tuple[int, str]], began: int | None) -> None:
+    over = alarm(NewStateValue="OK", StateChangeTime="2026-11-23T03:06:00.100+0000")
+    found = read_beginning(over, Fake(describe_alarm_history=history(*states)))
+    assert found == (None if began is None else datetime(2026, 11, 23, 3, began, tzinfo=UTC))
+
+
+def test_the_monitors_document_is_read_as_it_is_agreed() -> None:
+    worst = {"name": "a", "effect": 0.3, "n": 900, "level": "high"}
+    found = monitored_of(
+        {
+            "time": 1_790_000_000,
+            "version": "r",
+            "windows": 3,
+            "breaches": {
+                "drift": {"on": True, "since": 1_789_990_000, "columns": [worst]},
+                "accuracy": {"on": False, "since": None, "value": 0.9, "low": 0.8, "high": 1.0, "n": 10},
+            },
+        }
+    )  # fmt: skip
+    assert [each.kind for each in found.breaches] == ["drift"]
+    assert found.breaches[0].columns == (Column("a", 0.3, 900, "high"),)
+
+
+def test_one_fact_that_fails_costs_that_fact_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    denied = type("ClientError", (Exception,), {"response": {"Error": {"Code": "AccessDeniedException"}}})(
+        "arn of a role"
+    )
+    aws = Fake(
+        get_alias={"FunctionVersion": "5"}, list_versions_by_function=VERSIONS, list_deployments=denied,
+        get_object=Fake.exceptions.NoSuchKey(),
+    )  # fmt: skip
+    facts = gather(alarm(), "page", SERVICE, aws, NOW, lambda: False)
+    assert isinstance(facts.releases, Releases)
+    assert facts.deployment == Unknown("When it was last deployed isn't known: AccessDeniedException.")
+    assert facts.monitored == Unknown("The monitor hasn't finished a run yet.")
+    assert "list_deployments" not in capsys.readouterr().out
+    assert "arn of a role" not in render(alarm(), facts).text
+
+
+def test_in_a_hurry_nothing_more_is_asked() -> None:
+    aws = Fake()
+    facts = gather(alarm(), "page", SERVICE, aws, NOW, lambda: True)
+    assert aws.calls == []
+    assert "AWS answered too slowly" in render(alarm(), facts).text
+
+
+def test_a_message_that_is_no_alarm_is_left_alone() -> None:
+    for text in ("hello", "[1]", '{"AlarmName": "x"}'):
+        assert explain({"Message": text, "TopicArn": PAGES}, SERVICE, Fake(), NOW, lambda: True) is None
+
+
+def test_each_place_is_told_although_another_fails() -> None:
+    sent: list[tuple[str, Mapping[str, Any]]] = []
+
+    def send(address: str, body: bytes) -> None:
+        if "broken" in address:
+            raise OSError("refused")
+        sent.append((address, json.loads(body)))
+
+    service = replace(
+        SERVICE, chat=("https://broken.example/secret", "ssm:/lightship/chat", "https://chat.example/hook")
+    )
+    aws = Fake(publish=RuntimeError("throttled"), get_parameter={"Parameter": {"Value": "https://team.example/hook"}})
+    failed = deliver(Message("subject", "a < b & c\n"), "ticket", service, aws, send)
+    assert failed == ["topic", "chat 1"]
+    assert [address for address, _ in sent] == ["https://team.example/hook", "https://chat.example/hook"]
+    assert sent[0][1] == {"text": "*subject*\na &lt; b &amp; c\n"}
+
+
+def test_a_failure_names_no_hook(capsys: pytest.CaptureFixture[str]) -> None:
+    def send(_address: str, _body: bytes) -> None:
+        raise RuntimeError("https://broken.example/secret said no")
+
+    service = replace(SERVICE, chat=("https://broken.example/secret",))
+    assert deliver(Message("s", "t"), "page", service, Fake(publish={}), send) == ["chat 1"]
+    assert "secret" not in capsys.readouterr().out
+
+
+def test_the_handler_raises_after_it_has_tried_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Fake(publish=RuntimeError("throttled"))
+    monkeypatch.setattr(handling, "_clients", lambda _region: aws)
+    monkeypatch.setattr(Service, "from_environment", lambda _environment, _table: SERVICE)
+    monkeypatch.setattr(handling, "TABLE", type("File", (), {"read_bytes": lambda: b"{}"}))
+    context = type("Context", (), {"get_remaining_time_in_millis": lambda _self: 1000})()
+    records = [{"Sns": {"Message": message(), "TopicArn": PAGES}}] * 2
+    with pytest.raises(handling.UndeliveredError, match="didn't reach topic, topic"):
+        handling.handler({"Records": records}, context)
+    assert [name for name, _ in aws.calls] == ["publish", "publish"]
+    assert aws.calls[0][1]["TopicArn"] == WRITTEN
+
+
+def test_only_https_is_posted_to() -> None:
+    with pytest.raises(handling.UndeliveredError, match="https"):
+        handling.post("http://127.0.0.1/", b"{}")
+    assert chat_body(Message("s", "t")).startswith(b'{"text"')
+
+
+def test_a_change_without_a_time_is_survived() -> None:
+    bare = alarm(StateChangeTime="yesterday", NewStateReason="")
+    assert trouble_since(bare.condition, bare.reason, bare.changed) is None
+    assert "Since: CloudWatch doesn't say when." in render(bare, FACTS).text
