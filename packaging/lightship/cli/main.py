@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import click
 
-from lightship.cli import batch, init, operate, package, rehearse, releases, releases_elsewhere, serve
+from lightship.cli import batch, drill, init, operate, package, rehearse, releases, releases_elsewhere, serve
 from lightship_runtime.errors import LightshipError
 
 INTERRUPTED = 130
@@ -26,6 +26,7 @@ for command in (
     serve.serve_command,
     batch.batch_group,
     rehearse.rehearse_command,
+    drill.drill_command,
     operate.deploy_command,
     operate.status_command,
     operate.rollback_command,

@@ -145,7 +145,7 @@ class Batches:
         """Begin, scan, cut, score and commit, as the state machine has them follow each other."""
         settings = self._settings()
         rows = [{KEY: number, **row} for number, row in enumerate(self._rows())]
-        self._put(kind, rows, change, settings)
+        self._put(kind, rows, settings)
         shared = {"source": f"s3://{kind}/in/", "sink": f"s3://{kind}/out/", "settings": settings}
         lag = timedelta(hours=change.number("hours", 0.0) if change else 0.0)
         scheduled = (datetime.now(UTC) - lag).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -189,7 +189,7 @@ class Batches:
         rows = self.answers.rows
         return [rows[number % len(rows)] for number in range(ROWS)]
 
-    def _put(self, kind: str, rows: list[dict[str, Any]], change: Change | None, settings: Mapping[str, Any]) -> None:
+    def _put(self, kind: str, rows: list[dict[str, Any]], settings: Mapping[str, Any]) -> None:
         """The input: two objects, of which an incident may spoil the second, or some of the rows."""
         if kind == "batch-rejects":
             # Three quarters of what fails a run: it is committed, and told of.

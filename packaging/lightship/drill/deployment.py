@@ -102,6 +102,13 @@ class Deployment:
         metric = [each for each in self.stack.alarms if isinstance(each, MetricAlarm)]
         return max(each.periods * each.period_s // MINUTE for each in metric)
 
+    @cached_property
+    def watched(self) -> frozenset[MetricId]:
+        """Every metric that an alarm looks at."""
+        return frozenset(
+            each for alarm in self.stack.alarms if isinstance(alarm, MetricAlarm) for each in alarm.metrics
+        )
+
     def topic_kind(self, arn: str) -> str:
         """`pages` or `tickets`, or the topic's own name."""
         for kind, output in (("pages", "PagesTopic"), ("tickets", "TicketsTopic")):

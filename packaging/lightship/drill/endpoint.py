@@ -34,7 +34,7 @@ def record(timeline: Timeline, answers: Answers, ledger: Ledger) -> Floats:
     )
     counts = random.multinomial(reached, chances / chances.sum(axis=1, keepdims=True)).astype(np.float64)
     ledger.spread(columns_of(items, deployment), counts)
-    _concurrency(deployment, ledger, counts @ np.array([each.duration_ms + each.init_ms for each in items]))
+    record_concurrency(deployment, ledger, counts @ np.array([each.duration_ms + each.init_ms for each in items]))
     return reached.astype(np.float64)
 
 
@@ -108,7 +108,7 @@ def _refused_by_lambda(deployment: Deployment, ledger: Ledger, counts: Floats) -
         ledger.spread({metric: np.array([1.0])}, counts[:, None])
 
 
-def _concurrency(deployment: Deployment, ledger: Ledger, busy_ms: Floats) -> None:
+def record_concurrency(deployment: Deployment, ledger: Ledger, busy_ms: Floats) -> None:
     """How many ran at once, by Little's law: the milliseconds of work that arrived in each minute, over a minute."""
     values = np.where(busy_ms > 0, np.ceil(busy_ms / 60_000), np.nan)
     account = MetricId.of("AWS/Lambda", "ConcurrentExecutions", {})

@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Change:
     from_minute: int = 0
     until_minute: int | None = None
     share: float = 1.0
-    options: Mapping[str, Any] = None  # type: ignore[assignment] # always given by `_change`
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, key: str, default: float) -> float:
         return float(self.options.get(key, default))

@@ -1,12 +1,11 @@
 """What a replayed incident came to: which alarms sounded, when, whom they told, and whether that is as it should be."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lightship.drill.cloudwatch.decide import ALARM
-from lightship.drill.cloudwatch.evaluate import Evaluation, Metrics, Transition, evaluate_all
+from lightship.drill.cloudwatch.evaluate import Evaluation, Metrics, evaluate_all
 from lightship.drill.deployment import Deployment
 from lightship.drill.incident import Incident
 from lightship.drill.timeline import START_S, Timeline
@@ -27,9 +26,19 @@ class Fired:
     resolved: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that an engineer got, `seconds` after the incident began: `to` is `pages` or `tickets`."""
+
+    seconds: int
+    to: str
+    subject: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on one incident. `executed` and `derived` say what its metrics were made from."""
+    """The verdict on one incident. `executed` says what was run to make its metrics."""
 
     incident: Incident
     fired: tuple[Fired, ...]
@@ -38,8 +47,8 @@ class Outcome:
     silent: tuple[str, ...]
     pages: int
     executed: tuple[str, ...] = ()
-    derived: tuple[str, ...] = ()
-    transitions: tuple[Transition, ...] = field(default=(), repr=False)
+    messages: tuple[Received, ...] = ()
+    evaluation: Evaluation | None = field(default=None, repr=False)
 
     @property
     def too_many_pages(self) -> bool:
@@ -67,7 +76,7 @@ def judge(timeline: Timeline, deployment: Deployment, metrics: Metrics) -> Outco
         unexpected=tuple(sorted((titles - allowed) | before)),
         silent=tuple(title for title in deployment.titles if title not in titles),
         pages=sum(PAGES in each.told for each in fired),
-        transitions=tuple(each for each in found.transitions if each.minute >= timeline.lead),
+        evaluation=found,
     )
 
 
@@ -93,13 +102,3 @@ def fired_alarms(timeline: Timeline, deployment: Deployment, found: Evaluation) 
 def _since(timeline: Timeline, minute: int) -> int:
     """An alarm is evaluated at the end of its minute."""
     return 60 * (minute + 1 - timeline.lead)
-
-
-def seconds_by_alarm(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
-    """By title: the fewest seconds in which a drill that has to fire the alarm did."""
-    fastest: dict[str, int] = {}
-    for outcome in outcomes.values():
-        for each in outcome.fired:
-            if each.title in outcome.incident.must_fire:
-                fastest[each.title] = min(each.seconds, fastest.get(each.title, each.seconds))
-    return fastest

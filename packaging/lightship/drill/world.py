@@ -25,15 +25,15 @@ class World:
 
     deployment: Deployment
     answers: Answers
-    monitor: "monitors.Monitors"
-    batch: "batches.Batches"
-    hook: "hooks.Hooks"
+    monitor: monitors.Monitors
+    batch: batches.Batches
+    hook: hooks.Hooks
     executed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def replay(self, incident: Incident) -> tuple[Timeline, Mapping[MetricId, Series]]:
         """The metrics that CloudWatch would have of an incident. `executed` then says what was run for it."""
         timeline = Timeline.of(incident, self.deployment.reach_minutes)
-        ledger = Ledger(timeline.minutes)
+        ledger = Ledger(timeline.minutes, self.deployment.watched)
         before = self.answers.executed
         endpoint.record(timeline, self.answers, ledger)
         told = [

@@ -50,7 +50,8 @@ _REF_IS_ARN = {
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource with resolved properties. `path` is where the CDK's construct tree has it, `ref` what Ref gives."""
+    """A resource with resolved properties. `path` is where the CDK's construct tree has it, `ref` what Ref gives,
+    `asset` the place of its code beside the template."""
 
     logical_id: str
     type: str
@@ -58,6 +59,7 @@ class Resource:
     path: str = ""
     name: str = ""
     ref: str = ""
+    asset: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,16 @@ class _Resolver:
     def resource(self, name: str) -> Resource:
         given = self._template.resources[name]
         resolved = self.scope.resolve(given.get("Properties", {}))
-        path = str(given.get("Metadata", {}).get("aws:cdk:path", ""))
-        return Resource(name, given["Type"], resolved, path, self._name(name), self._reference(name))
+        metadata = given.get("Metadata", {})
+        return Resource(
+            name,
+            given["Type"],
+            resolved,
+            path=str(metadata.get("aws:cdk:path", "")),
+            name=self._name(name),
+            ref=self._reference(name),
+            asset=str(metadata.get("aws:asset:path", "")),
+        )
 
     def _name(self, logical_id: str) -> str:
         given = self._template.resources.get(logical_id)
