@@ -9,6 +9,8 @@ from lightship_runtime.monitor.vector import Floats
 
 MOST_SCORE_BINS, LEAST_SCORE_BINS = 200, 50
 KNOTS = 200
+ALL_SCORE_BINS, ALL_KNOTS = 1_000, 1_600
+"""Over all classes, so that a baseline of many classes stays small."""
 _FOLDS = 5
 _SEED = 0
 
@@ -18,7 +20,7 @@ def score_edges(scores: Floats, classes: int = 1) -> tuple[float, ...]:
 
     At most 200 bins for one score, fewer for each of several, so that the baseline stays small.
     """
-    bins = max(LEAST_SCORE_BINS, min(MOST_SCORE_BINS, 600 // classes))
+    bins = min(max(LEAST_SCORE_BINS, min(MOST_SCORE_BINS, 600 // classes)), ALL_SCORE_BINS // classes)
     distinct, counts = np.unique(scores, return_counts=True)
     if len(distinct) < 2:
         return ()
@@ -28,8 +30,8 @@ def score_edges(scores: Floats, classes: int = 1) -> tuple[float, ...]:
     return tuple(float(edge) for edge in np.unique(distinct[places] / 2 + distinct[places + 1] / 2))
 
 
-def fit_calibration(scores: Floats, hits: NDArray[np.bool_], edges: tuple[float, ...]) -> Calibration:
-    """The calibration of one class from labelled rows: its score, and whether the row was of that class."""
+def fit_calibration(scores: Floats, hits: NDArray[np.bool_], edges: tuple[float, ...], classes: int = 1) -> Calibration:
+    """The calibration of one of so many classes, from labelled rows: its score, and whether the row was of it."""
     bins = np.searchsorted(np.asarray(edges), scores, side="right")
     rows = np.bincount(bins, minlength=len(edges) + 1)
     positives = np.bincount(bins[hits], minlength=len(edges) + 1)
@@ -37,8 +39,9 @@ def fit_calibration(scores: Floats, hits: NDArray[np.bool_], edges: tuple[float,
     if not len(scores) or not calibration_helps(scores, hits):
         return Calibration(edges, rows=seen[0], positives=seen[1])
     x, y = _isotonic(scores, hits)
-    if len(x) > KNOTS:
-        chosen = np.unique(np.linspace(0, len(x) - 1, KNOTS).round().astype(np.int64))
+    most = min(KNOTS, ALL_KNOTS // classes)
+    if len(x) > most:
+        chosen = np.unique(np.linspace(0, len(x) - 1, most).round().astype(np.int64))
         x, y = x[chosen], y[chosen]
     knots = (tuple(float(f"{v:.9g}") for v in x), tuple(float(f"{v:.7g}") for v in y))
     return Calibration(edges, *knots, *seen)

@@ -129,13 +129,14 @@ def _positive(classes: tuple[str, ...], predicted: Sequence[Any], labels: Sequen
 def calibration_of(scores: Floats, labels: Sequence[Any] | None, classes: tuple[str, ...], target: str) -> Calibration:
     """The calibration of one class's scores; only its bins where there are no labels."""
     finite = np.isfinite(scores)
-    edges = score_edges(scores[finite], len(classes) if len(classes) > 2 else 1)
+    several = len(classes) if len(classes) > 2 else 1
+    edges = score_edges(scores[finite], several)
     if labels is None:
         return Calibration(edges)
     places = class_positions(classes, labels)
     known = (places >= 0) & finite
     hits = places[known] == classes.index(target)
-    return fit_calibration(scores[known], hits, edges)
+    return fit_calibration(scores[known], hits, edges, several)
 
 
 def _multiclass(frame: pd.DataFrame, roles: Roles, several: Sequence[str], labels: Sequence[Any] | None) -> Outputs:
