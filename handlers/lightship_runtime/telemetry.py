@@ -69,6 +69,11 @@ def request_lines(
     return [_line(head, first), *(_line(tail, chunk) for chunk in rest)]
 
 
+def is_telemetry(line: str) -> bool:
+    """Whether a line that a function printed is one of these, told by how they begin and end."""
+    return line.startswith(('{"_aws":', '{"Service":')) and '"predictions":[' in line and line.endswith("]}")
+
+
 def _chunks(records: Sequence[str]) -> list[list[str]]:
     chunks: list[list[str]] = [[]]
     room = MAX_LINE - _HEAD
