@@ -14,6 +14,7 @@ from lightship_cdk.interfaces import as_version
 from lightship_cdk.releases import PackagedRelease
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.settings import FunctionSettings, Network
+from lightship_runtime.capture import Capture
 
 ALIAS = "live"
 RUNTIMES = {"3.12": lambda_.Runtime.PYTHON_3_12, "3.13": lambda_.Runtime.PYTHON_3_13}
@@ -50,7 +51,8 @@ VPC_ACTIONS = (
 class PredictFunction(Construct):
     """A release's function with a role of its own, a published version, and the alias `live`.
 
-    It prints `sampled_share` of its requests whole, for a Comparison to replay.
+    It prints `sampled_share` of its requests whole, for a Comparison to replay, and of each prediction what `capture`
+    says, for a monitor to read.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class PredictFunction(Construct):
         custody: Custody,
         settings: FunctionSettings | None = None,
         sampled_share: float = 0.0,
+        capture: Capture | None = None,
         network: Network | None = None,
     ) -> None:
         super().__init__(scope, id)
@@ -85,7 +88,7 @@ class PredictFunction(Construct):
             log_group=self.log_group,
             memory_size=settings.memory_mb or memory_for(release),
             timeout=cdk.Duration.seconds(settings.timeout_s),
-            environment=_environment(stage, sampled_share),
+            environment=_environment(stage, sampled_share, capture or Capture()),
             tracing=lambda_.Tracing.ACTIVE if settings.tracing else None,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snapstart else None,
             reserved_concurrent_executions=settings.reserved_concurrency,
@@ -125,9 +128,10 @@ class PredictFunction(Construct):
         return role
 
 
-def _environment(stage: str, sampled_share: float) -> dict[str, str]:
+def _environment(stage: str, sampled_share: float, capture: Capture) -> dict[str, str]:
     sampling = {"LIGHTSHIP_SAMPLED_SHARE": repr(sampled_share)} if sampled_share else {}
-    return {"LIGHTSHIP_STAGE": stage, **sampling}
+    captured = {} if capture.mode == Capture().mode else capture.to_environment()
+    return {"LIGHTSHIP_STAGE": stage, **sampling, **captured}
 
 
 @dataclass(frozen=True, slots=True)

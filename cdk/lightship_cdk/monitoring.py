@@ -94,7 +94,7 @@ class Monitoring(Construct):
             memory_size=self.settings.memory_mb,
             ephemeral_storage_size=cdk.Size.mebibytes(self.settings.storage_mb),
             timeout=cdk.Duration.seconds(self.settings.timeout_s),
-            environment=self._environment,
+            environment={**self._environment, **_floor(self.settings)},
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
             retry_attempts=RUN_RETRIES,
             max_event_age=cdk.Duration.seconds(LATEST_START_S),
@@ -155,6 +155,10 @@ class Monitoring(Construct):
         )
         accept(function, "AwsSolutions-L1", "The runtime modules it is made of are tested on this Python.")
         return function
+
+
+def _floor(settings: MonitoringSettings) -> dict[str, str]:
+    return {} if settings.accuracy_floor is None else {"LIGHTSHIP_ACCURACY_FLOOR": repr(settings.accuracy_floor)}
 
 
 def can_be_monitored(release: PackagedRelease) -> bool:

@@ -27,6 +27,7 @@ from lightship_cdk.watched import Watched, WatchedEndpoint
 
 if TYPE_CHECKING:
     from lightship_cdk.alarm_table import Log
+from lightship_runtime.capture import Capture
 
 
 class ModelService(Construct):
@@ -62,6 +63,7 @@ class ModelService(Construct):
             custody=self.custody,
             settings=settings.function,
             sampled_share=settings.comparison.share,
+            capture=settings.monitoring.captured if settings.monitoring else Capture("off"),
             network=settings.network,
         )
         self.endpoint = self._endpoint(settings)
@@ -73,7 +75,6 @@ class ModelService(Construct):
         self.batch = self._schedule(settings)
         self.notifier = self._explain(settings)
         self._watch(settings)
-        self.notifier.follow(self.rollout)
         self._apply_everywhere(settings)
 
     def _endpoint(self, settings: ServiceSettings) -> HttpEndpoint | RestEndpoint:
@@ -177,6 +178,7 @@ class ModelService(Construct):
             rule=self.rollout.failures.ref,
             log_groups={**watched.log_groups, "hook": _log_group(self.rollout, "HookLogs")},
         )
+        self.notifier.follow(self.rollout, watched.log_groups)
         self.alarms = Alarms(self, "Alarms", watched=watched)
         every = [*self.alarms.by_id.values(), *self.rollback_alarms.by_id.values()]
         self.dashboard = create_dashboard(self, watched, every, self.comparison)

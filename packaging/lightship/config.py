@@ -171,7 +171,7 @@ class MonitoringConfig:
     capture: Literal["codes", "raw", "off"] = "codes"
     capture_share: float = bounded(1.0, 0, 1)
     capture_without: tuple[str, ...] = ()
-    retention_days: int = bounded(90, 1, 3_650)
+    retention_days: int = bounded(90, 15, 3_650)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def test_the_monitor_runs_every_hour_and_loses_no_run_unheard(closed: Any) -> No
         "LIGHTSHIP_SERVICE": "flights",
         "LIGHTSHIP_STAGE": "live",
     }
-    assert (settings["Timeout"], settings["MemorySize"], settings["EphemeralStorage"]) == (900, 1024, {"Size": 1024})
+    assert (settings["Timeout"], settings["MemorySize"], settings["EphemeralStorage"]) == (900, 1024, {"Size": 4096})
     assert settings["DeadLetterConfig"]["TargetArn"] == {"Fn::GetAtt": [queue, "Arn"]}
     schedule = closed.only("AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "cron(15 * * * ? *)"
@@ -96,7 +96,7 @@ def test_feedback_may_put_labels_and_see_nothing(closed: Any) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"retention_days": 0}, "keeps nothing"), ({"buffer_s": 901}, "900"), ({"minute": 5}, "later minute")],
+    [({"retention_days": 14}, "at least 15"), ({"buffer_s": 901}, "900"), ({"minute": 5}, "later minute")],
 )
 def test_settings_that_can_not_work_are_refused(settings: dict[str, int], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
@@ -104,5 +104,8 @@ def test_settings_that_can_not_work_are_refused(settings: dict[str, int], said: 
 
 
 def test_nothing_is_monitored_where_nothing_is_captured() -> None:
-    assert MonitoringSettings.from_config({"capture": "off", "retention_days": 30}) is None
-    assert MonitoringSettings.from_config({"capture": "codes", "retention_days": 30}) == MonitoringSettings(30)
+    raw = {"capture": "raw", "capture_share": 0.5, "capture_without": ("name",), "accuracy_floor": 0.8}
+    assert MonitoringSettings.from_config({**raw, "capture": "off"}) is None
+    assert MonitoringSettings.from_config({**raw, "retention_days": 30}) == MonitoringSettings(
+        30, capture="raw", capture_share=0.5, capture_without=("name",), accuracy_floor=0.8
+    )

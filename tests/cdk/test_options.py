@@ -18,6 +18,7 @@ from lightship_cdk import (
     Domain,
     EndpointSettings,
     FunctionSettings,
+    MonitoringSettings,
     Network,
     Recipients,
     RolloutSettings,
@@ -48,6 +49,9 @@ def rich(synthesise: Callable[..., Any]) -> Any:
             custody=CustodySettings(log_retention_days=365, retain_data=False, kms_key_arn=KEY),
             network=NETWORK,
             permissions_boundary_arn=BOUNDARY,
+            monitoring=MonitoringSettings(
+                capture="raw", capture_share=0.1, capture_without=("name",), accuracy_floor=0.8
+            ),
             tags={"team": "planes"},
         )
     )
@@ -60,6 +64,7 @@ def guarded(synthesise: Callable[..., Any]) -> Any:
         ServiceSettings(
             function=FunctionSettings(provisioned_concurrency=2),
             endpoint=EndpointSettings(auth="api_key", waf=True, domain=Domain("predict.example.com", CERTIFICATE)),
+            monitoring=None,
         )
     )
 
@@ -87,6 +92,11 @@ def only(stack: Any, kind: str, part: str) -> dict[str, Any]:
     return found["Properties"]  # type: ignore[no-any-return]
 
 
+def environment(function: dict[str, Any]) -> dict[str, Any]:
+    variables: dict[str, Any] = function["Environment"]["Variables"]
+    return variables
+
+
 def predict_function(stack: Any) -> dict[str, Any]:
     (found,) = [each for name, each in stack.of_type("AWS::Lambda::Function").items() if "Predict" in name]
     return found["Properties"]  # type: ignore[no-any-return]
@@ -110,6 +120,24 @@ def test_the_function_is_what_was_asked_for(rich: Any) -> None:
         "SubnetIds": list(NETWORK.subnet_ids),
     }
     assert {"Key": "team", "Value": "planes"} in function["Tags"]
+
+
+def test_what_is_captured_is_told_to_the_function(rich: Any) -> None:
+    captured = {name: text for name, text in environment(predict_function(rich)).items() if "CAPTURE" in name}
+    assert captured == {
+        "LIGHTSHIP_CAPTURE": "raw",
+        "LIGHTSHIP_CAPTURE_SHARE": "0.1",
+        "LIGHTSHIP_CAPTURE_WITHOUT": '["name"]',
+    }
+    monitor = only(rich, "AWS::Lambda::Function", "MonitoringFunction")
+    assert environment(monitor)["LIGHTSHIP_ACCURACY_FLOOR"] == "0.8"
+
+
+def test_without_monitoring_nothing_is_captured_or_deployed_for_it(guarded: Any) -> None:
+    assert environment(predict_function(guarded))["LIGHTSHIP_CAPTURE"] == "off"
+    assert not [name for name in guarded.template["Resources"] if "Monitoring" in name or "Feedback" in name]
+    assert not guarded.of_type("AWS::KinesisFirehose::DeliveryStream")
+    assert "MonitoringBucket" not in guarded.template["Outputs"]
 
 
 def test_alarms_name_the_command_for_their_stage(rich: Any) -> None:
@@ -146,7 +174,8 @@ def test_data_goes_with_the_stack_when_that_is_said(rich: Any) -> None:
 
 
 def test_recipients_hear_what_concerns_them(rich: Any) -> None:
-    heard = [each["Properties"] for each in rich.of_type("AWS::SNS::Subscription").values()]
+    every = [each["Properties"] for each in rich.of_type("AWS::SNS::Subscription").values()]
+    heard = [each for each in every if each["Protocol"] != "lambda"]
     pages = {each["Endpoint"] for each in heard if "Pages" in each["TopicArn"]["Ref"]}
     tickets = {each["Endpoint"] for each in heard if "Tickets" in each["TopicArn"]["Ref"]}
     assert pages == {"oncall@example.com", "https://hooks.example.com/x"}
@@ -182,10 +211,12 @@ def test_disagreement_with_the_version_before_undoes_a_shift(compared: Any) -> N
 
 
 def test_samples_reach_the_comparison_and_failures_are_kept(compared: Any) -> None:
-    subscription = compared.only("AWS::Logs::SubscriptionFilter")
+    # A log group has room for two; the other is the monitoring's.
+    assert len(compared.of_type("AWS::Logs::SubscriptionFilter")) == 2
+    subscription = only(compared, "AWS::Logs::SubscriptionFilter", "Comparison")
     assert subscription["FilterPattern"] == '{ $.lightshipCompare.executed = "*" }'
     function = only(compared, "AWS::Lambda::Function", "Comparison")
-    (queue,) = compared.of_type("AWS::SQS::Queue")
+    (queue,) = [name for name in compared.of_type("AWS::SQS::Queue") if "Comparison" in name]
     assert function["DeadLetterConfig"] == {"TargetArn": {"Fn::GetAtt": [queue, "Arn"]}}
     assert only(compared, "AWS::CloudWatch::Alarm", "UncomparedSamples")["Threshold"] == 0
 
@@ -197,7 +228,8 @@ def test_a_shadow_is_reported_and_undoes_nothing(shadowed: Any) -> None:
     assert environment["LIGHTSHIP_ALIAS"] == ""
     assert environment["LIGHTSHIP_RELEASE"] != shadowed.template["Outputs"]["ReleaseVersion"]["Value"]
     assert not [name for name in shadowed.of_type("AWS::CloudWatch::Alarm") if "Disagreement" in name]
-    (permission,) = [each for each in shadowed.of_type("AWS::Lambda::Permission").values() if "apigateway" in str(each)]
+    permissions = shadowed.of_type("AWS::Lambda::Permission").values()
+    (permission,) = [each for each in permissions if "apigateway" in str(each) and "Feedback" not in str(each)]
     assert "PredictLive" in permission["Properties"]["FunctionName"]["Ref"]
     (policy,) = only(shadowed, "AWS::IAM::Role", "Comparison")["Policies"]
     (invoke,) = [each for each in policy["PolicyDocument"]["Statement"] if each["Action"] == "lambda:InvokeFunction"]
@@ -248,6 +280,21 @@ def test_every_key_of_lightship_toml_that_shapes_the_stack_reaches_it() -> None:
             "latency_ms": 90,
             "notify": ["a@example.com"],
             "notify_tickets": ["b@example.com"],
+            "notify_explained": ["c@example.com"],
+            "chat": ["https://hooks.example.com/x"],
+            "quiet_hours": 3,
+            "runbooks": "https://runbooks.example.com",
+            "accuracy_floor": 0.7,
+            "capture": "raw",
+            "capture_share": 0.5,
+            "capture_without": ["name"],
+            "retention_days": 30,
+        },
+        "batch": {
+            "schedule": "rate(1 day)",
+            "input": "s3://bucket/in/",
+            "output": "s3://bucket/out/",
+            "key": ["id"],
         },
         "deploy": {
             "tags": {"team": "planes"},
@@ -266,7 +313,19 @@ def test_every_key_of_lightship_toml_that_shapes_the_stack_reaches_it() -> None:
         for name, each in (value.items() if isinstance(plain[part], dict) and plain[part] else [("", value)])
         if each == (plain[part][name] if name else plain[part])
     ]
-    assert same == ["function.provisioned_concurrency", "endpoint.waf"]
+    # What excludes another key, and what lightship.toml has no key for.
+    assert [name for name in same if not name.startswith("monitoring.")] == [
+        "function.provisioned_concurrency",
+        "endpoint.waf",
+    ]
+    assert [name.partition(".")[2] for name in same if name.startswith("monitoring.")] == [
+        "buffer_s",
+        "buffer_mb",
+        "minute",
+        "memory_mb",
+        "storage_mb",
+        "timeout_s",
+    ]
 
 
 def test_several_models_share_an_app_and_a_stack(
