@@ -217,6 +217,15 @@ def test_damaged_files_are_counted_and_never_fatal(shop: Shop) -> None:
     assert shop.run(1.2).skipped == 0
 
 
+def test_lines_without_a_newline_between_them_are_told_apart(shop: Shop) -> None:
+    rows = frame(1, 600)
+    rows["predicted"] = rows["predicted"].map({0: '}{"', 1: "}{\\"})
+    lines = telemetry(shop.baseline, rows, 0)
+    shop.store.write(f"telemetry/{folder_of(START)}touching", "".join(lines).encode())
+    report = shop.run(1.2)
+    assert (report.rows, report.skipped) == (600, 0)
+
+
 def test_labels_wait_correct_and_come_for_the_long_past(shop: Shop) -> None:
     rows = frame(1, 600)
     shop.label(rows, 0, received=0.9)

@@ -12,6 +12,8 @@ LONGEST_LINE = 4 << 20
 """Bytes of a line that is read; telemetry is split at 200 KB."""
 _GZIP = b"\x1f\x8b"
 _BROKEN = b"{"
+# Firehose may set the lines of one record beside each other. Inside JSON the quote of a text would be escaped.
+_TOUCHING, _APART = b'}{"', b'}\n{"'
 
 
 class Reading:
@@ -49,4 +51,4 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
                 line = file.readline(LONGEST_LINE)
             yield _BROKEN
         elif line := line.strip():
-            yield line
+            yield from line.replace(_TOUCHING, _APART).split(b"\n")
