@@ -101,8 +101,8 @@ class Watched:
         return found
 
 
-def _of_endpoint(endpoint: WatchedEndpoint) -> dict[Setting, float]:
-    objectives = endpoint.objectives
+def objective_percents(objectives: Objectives) -> dict[Setting, float]:
+    """From what was promised, the percentages of bad requests at which the alarms sound."""
     errors, slow = 1 - objectives.availability, 1 - LATENCY_SHARE
     fast_burn = min(FAST_BURN * errors, MOST_FAST)
     shares: dict[Setting, float] = {
@@ -112,15 +112,17 @@ def _of_endpoint(endpoint: WatchedEndpoint) -> dict[Setting, float]:
         "outage_percent": max(LEAST_OUTAGE, fast_burn),
         "fast_slow_percent": min(FAST_BURN * slow, MOST_FAST),
         "latency_budget_percent": slow,
-        "disagreement_percent": endpoint.comparison.limit,
     }
-    lengths: dict[Setting, float] = {
-        "latency_ms": objectives.latency_ms,
-        "half_timeout_ms": endpoint.function.timeout_s * 1000 / 2,
-        "quiet_hours": objectives.quiet_hours,
-    }
-    percents: dict[Setting, float] = {name: round(100 * share, 6) for name, share in shares.items()}
-    return {**percents, **lengths}
+    return {name: round(100 * share, 6) for name, share in shares.items()}
+
+
+def _of_endpoint(endpoint: WatchedEndpoint) -> dict[Setting, float]:
+    found = objective_percents(endpoint.objectives)
+    found["latency_ms"] = endpoint.objectives.latency_ms
+    found["half_timeout_ms"] = endpoint.function.timeout_s * 1000 / 2
+    found["quiet_hours"] = endpoint.objectives.quiet_hours
+    found["disagreement_percent"] = 100 * endpoint.comparison.limit
+    return found
 
 
 def metric(ref: MetricRef, period_s: int, watched: Watched) -> cloudwatch.Metric:
