@@ -78,6 +78,15 @@ def test_predictions_follow_from_scores() -> None:
     assert found["value"] == pytest.approx(((frame["p"] >= 0.5) == (frame["actual"] == 1)).mean())
 
 
+def test_predictions_follow_from_scores_of_named_classes() -> None:
+    frame = outputs_frame().drop(columns="predicted")
+    baseline = make_baseline(frame, score="p", label="actual")
+    assert (baseline.outputs.classes, baseline.outputs.positive) == (("no", "yes"), "yes")
+    right = ((frame["p"] >= 0.5) == (frame["actual"] == "yes")).mean()
+    assert baseline.performance.metrics["accuracy"]["value"] == pytest.approx(right)
+    assert monitor(baseline, frame).to_dict()["observed"]["accuracy"]["value"] == pytest.approx(right)
+
+
 def test_labels_as_booleans_meet_predictions_as_integers() -> None:
     frame = outputs_frame()
     frame = frame.assign(actual=frame["actual"] == "yes", predicted=(frame["p"] > 0.5).astype(int))
@@ -122,7 +131,7 @@ def test_labels_may_come_late_and_by_index() -> None:
     baseline = make_baseline(frame, prediction="predicted", score="p", label="actual")
     some = frame["actual"].iloc[::4].sample(frac=1, random_state=0)
     document = monitor(baseline, frame.drop(columns="actual"), some).to_dict()
-    assert document["labels"] == {"rows": len(some), "coverage": 0.25}
+    assert document["labels"] == {"rows": len(some), "coverage": 0.25, "expected": len(frame)}
     right = (frame["actual"] == frame["predicted"])[some.index]
     assert document["observed"]["accuracy"]["value"] == pytest.approx(right.mean())
 

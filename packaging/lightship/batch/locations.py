@@ -25,7 +25,7 @@ class Location:
         if not self.address.startswith(S3):
             return LocalStore(Path(self.address))
         bucket, _, prefix = self.address.removeprefix(S3).partition("/")
-        return S3Store(_s3_client(), bucket, prefix)
+        return S3Store(s3_client(), bucket, prefix)
 
 
 def source_location(text: str) -> Location:
@@ -68,7 +68,8 @@ def _as_prefix(text: str) -> str:
     return text if text.endswith("/") else f"{text}/"
 
 
-def _s3_client() -> Any:
+def s3_client() -> Any:
+    """A client of S3 by the usual AWS settings. Raises BatchError where boto3 isn't installed."""
     try:
         import boto3
     except ImportError as error:

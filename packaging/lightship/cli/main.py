@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import click
 
-from lightship.cli import batch, drill, init, operate, package, rehearse, releases, releases_elsewhere, serve
+from lightship.cli import baseline, batch, drill, init, operate, package, rehearse, releases, releases_elsewhere, serve
 from lightship_runtime.errors import LightshipError
 
 INTERRUPTED = 130
@@ -24,6 +24,7 @@ for command in (
     releases.inspect_command,
     releases.prove_command,
     serve.serve_command,
+    baseline.baseline_group,
     batch.batch_group,
     rehearse.rehearse_command,
     drill.drill_command,

@@ -98,8 +98,8 @@ def prediction_track(values: Sequence[Any]) -> Track:
 
 def _binary(frame: pd.DataFrame, roles: Roles, labels: Sequence[Any] | None, positive: Any) -> Outputs:
     scores = floats(frame[str(roles["score"])])
-    predicted = predictions(frame, roles, ("0", "1"))
-    classes = _classes(predicted, labels)
+    given = predictions(frame, roles, ("0", "1")) if roles.get("prediction") or labels is None else None
+    classes = _classes(given, labels)
     if len(classes) == 1:
         classes = tuple(sorted({*classes, "0", "1"})) if classes[0] in ("0", "1") else (*classes, f"not {classes[0]}")
     if len(classes) != 2:
@@ -107,16 +107,20 @@ def _binary(frame: pd.DataFrame, roles: Roles, labels: Sequence[Any] | None, pos
             f"One score column was named, but there are {len(classes)} classes: {', '.join(classes[:10])}. "
             "Name one score column for each class."
         )
-    target = category_key(positive) if positive is not None else _positive(classes, predicted, labels, scores)
+    target = category_key(positive) if positive is not None else _positive(classes, given, labels, scores)
     if target not in classes:
         raise MonitoringError(f"The positive class {target!r} is not among {', '.join(classes)}. Name one of these.")
+    other = classes[1 - classes.index(target)]
+    predicted = given if given is not None else predictions(frame, roles, (other, target))
     calibration = calibration_of(scores, labels, classes, target)
     tracks = (prediction_track(predicted), numeric_track("score", scores))
     names = {role: name for role, name in roles.items() if name}
     return Outputs("binary", classes, target, tracks, (calibration,), names)
 
 
-def _positive(classes: tuple[str, ...], predicted: Sequence[Any], labels: Sequence[Any] | None, scores: Floats) -> str:
+def _positive(
+    classes: tuple[str, ...], predicted: Sequence[Any] | None, labels: Sequence[Any] | None, scores: Floats
+) -> str:
     """The class with the higher mean score among its predictions, or else among its labels; the last by default."""
     for values in (predicted, labels):
         places = class_positions(classes, values if values is not None else [None] * len(scores))
