@@ -4,6 +4,8 @@ what was undone is nobody's emergency."""
 from lightship_cdk.alarm_table.endpoint import CRASHES_QUERY, FAILURES_QUERY
 from lightship_cdk.alarm_table.rows import MINUTE, AlarmRow, MetricRef
 
+# One failure among the few requests of a minute is no share: a healthy service has such minutes, one after another.
+FEWEST_BAD = 2
 _UNDONE = "Nothing is urgent if the shift was undone: read the new version's log, mend, deploy again."
 
 DEPLOYMENT_ALARMS = (
@@ -12,7 +14,7 @@ DEPLOYMENT_ALARMS = (
         title="new-version-errors",
         part="rollout",
         metrics={"bad": MetricRef("version", "Errors", "Sum"), "all": MetricRef("version", "Invocations", "Sum")},
-        expression="IF(all > 0, 100 * bad / all, 0)",
+        expression=f"IF(bad >= {FEWEST_BAD}, 100 * bad / all, 0)",
         threshold=5.0,
         unit="% of invocations",
         periods=3,
@@ -34,7 +36,7 @@ DEPLOYMENT_ALARMS = (
             "all": MetricRef("version", "Invocations", "Sum"),
         },
         # Lambda counts an answered 500 as a success, so the failures are our own count.
-        expression="IF(all > 0, 100 * FILL(bad, 0) / all, 0)",
+        expression=f"IF(FILL(bad, 0) >= {FEWEST_BAD}, 100 * FILL(bad, 0) / all, 0)",
         threshold=5.0,
         unit="% of invocations",
         periods=3,

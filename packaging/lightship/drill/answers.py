@@ -1,12 +1,14 @@
 """The real function's answers to real rows, changed as an incident says: a small sample of each kind, run once."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightship.drill import rows
 from lightship.drill.cloudwatch.series import MetricId
 from lightship.drill.cloudwatch.template import Resource
 from lightship.drill.deployment import Deployment, variables_of
@@ -19,6 +21,7 @@ from lightship.rehearsal.emulator.emf import metrics_in
 from lightship.rehearsal.emulator.filter_patterns import matches
 from lightship.serving import unpacked_function
 from lightship.worker_pool import WorkerPool
+from lightship_runtime.contract import Contract
 from lightship_runtime.golden import read_golden
 from lightship_runtime.manifest import GOLDEN, Release, read_contract
 from lightship_runtime.replay import instances_of
@@ -60,6 +63,7 @@ class Answers:
 
     deployment: Deployment
     release: Release
+    contract: Contract
     rows: Sequence[Row]
     objective_ms: float
     function: Function
@@ -86,9 +90,9 @@ class Answers:
         objectives = change.number("objectives", 0.0) * self.objective_ms / 1000
         return max(objectives, change.number("timeouts", 0.0) * self.deployment.timeout_s)
 
-    def score(self, rows: Sequence[Row], at_ms: int) -> Answer:
+    def score(self, sent: Sequence[Row], at_ms: int) -> Answer:
         """One request with many rows, at a time of the incident's own."""
-        (answer,) = self._sent([(rows, {"at_ms": at_ms})])
+        (answer,) = self._sent([(sent, {"at_ms": at_ms})])
         return answer
 
     def _once(self, key: tuple[object, ...], ask: Any) -> list[Answer]:
@@ -101,7 +105,10 @@ class Answers:
             case "model-raises":
                 return self._ask([{"raises": True}] * FEW)
             case "function-dies":
-                return self._ask([{"dies": True}] * FEW)
+                died = self._ask([{"dies": True}] * FEW)
+                # What is asked next must not be told of the starts that follow.
+                self._first_answers()
+                return died
             case "function-times-out":
                 return self._hang()
             case "slow":
@@ -110,21 +117,26 @@ class Answers:
                 return self._ask([{"seconds": min(seconds, MAX_SECONDS_SLEPT)}] * WORKERS)
             case "bad-requests":
                 return self._ask([{}] * FEW, broken=True)
+            case kind if kind in rows.KINDS:
+                hit = rows.changed(self.rows[: FEW * ROWS_A_REQUEST], change, self.contract, hours=math.inf)
+                return self._sent(
+                    [(hit[place : place + ROWS_A_REQUEST], {}) for place in range(0, len(hit), ROWS_A_REQUEST)]
+                )
             case kind:
                 raise ValueError(f"{kind} is no change of requests")
 
     def _ask(self, drills: Sequence[Mapping[str, Any]], *, broken: bool = False) -> list[Answer]:
         asked = []
         for number, drill in enumerate(drills):
-            rows = [self.rows[(ROWS_A_REQUEST * number + place) % len(self.rows)] for place in range(ROWS_A_REQUEST)]
+            sent = [self.rows[(ROWS_A_REQUEST * number + place) % len(self.rows)] for place in range(ROWS_A_REQUEST)]
             if broken:
                 # A caller that lost a column of the contract.
-                rows = [dict(list(row.items())[1:]) for row in rows]
-            asked.append((rows, drill))
+                sent = [dict(list(row.items())[1:]) for row in sent]
+            asked.append((sent, drill))
         return self._sent(asked)
 
     def _sent(self, asked: Sequence[tuple[Sequence[Row], Mapping[str, Any]]]) -> list[Answer]:
-        futures = [self.pool.submit(_event(rows, drill)) for rows, drill in asked]
+        futures = [self.pool.submit(_event(sent, drill)) for sent, drill in asked]
         return [self._answer(future) for future in futures]
 
     def _answer(self, future: "Future[Invocation]") -> Answer:
@@ -146,14 +158,17 @@ class Answers:
 
     def warm_up(self) -> None:
         """Take each worker's first answer, which tells of its cold start."""
-        cold = []
+        self._known[("cold",)] = self._first_answers()
+
+    def _first_answers(self) -> list[Answer]:
+        answers = []
         for worker in self.pool.workers:
             done = worker.invoke(_event(self.rows[:1], {}))
             self.executed += 1
             printed = tuple(_printed(done.logs, self.deployment, self.deployment.predict))
             response = to_response(done.payload, error=done.error)
-            cold.append(Answer(response.status, done.ms, done.error, worker.init_ms, printed))
-        self._known[("cold",)] = cold
+            answers.append(Answer(response.status, done.ms, done.error, worker.init_ms, printed))
+        return answers
 
 
 @contextmanager
@@ -163,7 +178,7 @@ def answers_of(folder: Path, deployment: Deployment, objective_ms: float) -> Ite
     golden = read_golden(folder / GOLDEN)
     contract = read_contract(folder)
     # The rest of the golden rows were made to find silent errors, and are like no caller's.
-    rows = instances_of(golden.select(range(golden.sampled)) if golden.sampled else golden, contract)
+    golden_rows = instances_of(golden.select(range(golden.sampled)) if golden.sampled else golden, contract)
     variables = {key: text for key, text in variables_of(deployment.predict).items() if key.startswith("LIGHTSHIP_")}
     with ExitStack() as stack:
         plain = stack.enter_context(
@@ -171,7 +186,7 @@ def answers_of(folder: Path, deployment: Deployment, objective_ms: float) -> Ite
         )
         function = with_faults(plain, release)
         pool = stack.enter_context(WorkerPool.start(function, WORKERS, _unheard))
-        answers = Answers(deployment, release, rows, objective_ms, function, pool)
+        answers = Answers(deployment, release, contract, golden_rows, objective_ms, function, pool)
         answers.warm_up()
         yield answers
 
@@ -180,8 +195,8 @@ def _unheard(_line: str) -> None:
     """Crashes are what a drill is about; their tracebacks are in the answers."""
 
 
-def _event(rows: Sequence[Row], drill: Mapping[str, Any]) -> bytes:
-    body = json.dumps({"instances": list(rows)}).encode()
+def _event(sent: Sequence[Row], drill: Mapping[str, Any]) -> bytes:
+    body = json.dumps({"instances": list(sent)}).encode()
     request = HttpRequest("POST", "/predict", headers=(("content-type", "application/json"),), body=body)
     return json.dumps({**to_event(request), KEY: drill}).encode()
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lightship.drill import rows
 from lightship.drill.answers import GATEWAY_MS, Answer, Answers
 from lightship.drill.cloudwatch.series import Floats, MetricId
 from lightship.drill.deployment import Deployment
@@ -9,7 +10,7 @@ from lightship.drill.incident import Change
 from lightship.drill.ledger import Ledger
 from lightship.drill.timeline import Timeline
 
-HIT = ("model-raises", "function-dies", "function-times-out", "slow", "bad-requests")
+HIT = ("model-raises", "function-dies", "function-times-out", "slow", "bad-requests", *rows.KINDS)
 # A warm function is rarely started: the share of requests that wait for it on a quiet day.
 COLD_SHARE = 0.002
 GATEWAY_REFUSAL = Answer(429, 0.0)

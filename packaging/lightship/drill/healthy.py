@@ -33,12 +33,16 @@ KINDS = 16
 
 @dataclass(frozen=True)
 class Month:
-    """What a healthy month came to at one level of traffic (requests an hour, on average by day)."""
+    """What a healthy month came to at one level of traffic (requests an hour, on average by day).
+
+    `fired` are alarms that told somebody, `stirred` those that only others look at: by themselves they tell nobody.
+    """
 
     level: int
     requests: int
     failed: int
     fired: tuple[str, ...]
+    stirred: tuple[str, ...]
     pages: int
 
 
@@ -53,8 +57,10 @@ def healthy_month(world: World, level: int, *, availability: float, budget: floa
     world.batch.record(timeline, ledger)
     surroundings.record(timeline, deployment, ledger)
     found = evaluate_all(deployment.stack.alarms, ledger.series(), minutes=timeline.minutes, start_s=START_S)
-    names = tuple(name for name, states in found.states.items() if (states[timeline.lead :] == ALARM).any())
-    return Month(level, requests, failed, names, _pages(world, timeline, found))
+    sounded = [each for each in deployment.stack.alarms if (found.states[each.name][timeline.lead :] == ALARM).any()]
+    fired = tuple(each.name for each in sounded if each.actions.alarm)
+    stirred = tuple(each.name for each in sounded if not each.actions.alarm)
+    return Month(level, requests, failed, fired, stirred, _pages(world, timeline, found))
 
 
 def healthy_months(

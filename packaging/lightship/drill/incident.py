@@ -23,8 +23,10 @@ KINDS: Mapping[str, frozenset[str]] = {
     "nulls": frozenset({"columns"}),
     "new-category": frozenset({"columns"}),
     "drift": frozenset({"columns", "deviations", "over_hours"}),
+    "callers": frozenset({"kept"}),
     "labels": frozenset({"accuracy_lost"}),
     "labels-stop": frozenset(),
+    # A monitor that fails at every run; with share = 0 one that isn't run at all.
     "monitor-dies": frozenset(),
     # Batch runs, by the real handlers.
     "batch-stops": frozenset(),

@@ -1,31 +1,274 @@
-"""The monitor under an incident."""
+"""The monitor under an incident: the real monitor.zip, hour by hour, over telemetry that the real function printed.
 
-from collections.abc import Iterator, Mapping
+A folder stands in for the bucket. Telemetry is written where Firehose would have it by then; labels go through the
+code of the feedback function. A quiet hour is run once, and its metrics are written down for every quiet hour.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from lightship.drill.answers import Answers
-from lightship.drill.incident import Incident
+import numpy as np
+
+from lightship.drill.answers import Answer, Answers, Row, embedded
+from lightship.drill.cloudwatch.template import Resource
+from lightship.drill.deployment import FUNCTION, variables_of
+from lightship.drill.incident import Change, Incident
 from lightship.drill.ledger import Ledger
-from lightship.drill.timeline import Timeline
+from lightship.drill.rows import changed
+from lightship.drill.surroundings import metric_of
+from lightship.drill.timeline import HOUR, START_S, Timeline
+from lightship.lambda_host import Worker
+from lightship.serving import unpacked_function
+from lightship_runtime.contract import Contract
+from lightship_runtime.events import Request
+from lightship_runtime.feedback import answer as take_labels
+from lightship_runtime.manifest import read_contract
+from lightship_runtime.monitor.baseline import Baseline
+
+MONITOR = "lightship_runtime.monitor"
+ARTIFACT = "monitor"
+BASELINE = "baseline.json"
+# What the monitor hears about: everything that changes what its telemetry or its labels say.
+HEARD = ("nulls", "new-category", "drift", "callers", "labels", "labels-stop", "bad-requests")
+ROWS_AN_HOUR, ROWS_A_REQUEST = 1000, 10
+QUIET_HOURS = 4
+RUN_MINUTE = 15
+RETRIES = 1
+TIMEOUT_S = 120.0
 
 
 @dataclass
 class Monitors:
+    """The monitor of one release; it has none when it was packaged without a baseline."""
+
     answers: Answers
     folder: Path
+    contract: Contract
+    baseline: Baseline | None
+    _runs: dict[str, list[str]] = field(default_factory=dict)
+    _latest: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _sure: list[float] = field(default_factory=list)
 
-    def record(self, timeline: Timeline, ledger: Ledger) -> list[str]:
-        del timeline, ledger
-        return []
+    @property
+    def function(self) -> Resource | None:
+        """The monitor as the template deploys it."""
+        return next(
+            (
+                each
+                for each in self.answers.deployment.stack.of_type(FUNCTION)
+                if MONITOR in str(each.properties.get("Handler"))
+            ),
+            None,
+        )
 
     def latest(self, incident: Incident) -> Mapping[str, Any] | None:
-        del incident
-        return None
+        """The document that the last run of an incident, or of a quiet day, left behind."""
+        return self._latest.get(incident.name, self._latest.get(""))
+
+    def record(self, timeline: Timeline, ledger: Ledger) -> list[str]:
+        """Write down every run; says what was run for it."""
+        if self.function is None or ARTIFACT not in self.answers.release.artifacts:
+            return []
+        incident = timeline.incident
+        quiet = self._once("", (), QUIET_HOURS)[-1]
+        heard = incident.of_kind(*HEARD)
+        hours = incident.lasts_minutes // HOUR
+        lines = self._once(incident.name, heard, hours)[QUIET_HOURS:] if heard else []
+        broken = incident.of_kind("monitor-dies")
+        for minute in range(RUN_MINUTE, timeline.minutes, HOUR):
+            if any(timeline.during(change)[minute] for change in broken):
+                self._died(ledger, minute, self.function, is_scheduled=broken[0].share > 0)
+                continue
+            # A run is about the hour before it.
+            place = (minute - timeline.lead) // HOUR - 1
+            line = lines[place] if 0 <= place < len(lines) else lines[-1] if lines and place >= len(lines) else quiet
+            for metric, value in embedded(line):
+                ledger.add(metric, minute, value)
+        told = []
+        if heard:
+            told.append(f"{QUIET_HOURS + hours} hours through monitor.zip, {ROWS_AN_HOUR} rows each from realtime.zip")
+        if broken and broken[0].share > 0:
+            told.append(f"monitor.zip, failing: {self.failure[:160]}")
+        return told
+
+    def _died(self, ledger: Ledger, minute: int, function: Resource, *, is_scheduled: bool) -> None:
+        """A run that failed, and its retry; what is given up waits in the queue of failures."""
+        if not is_scheduled:
+            return
+        if not self.failure:
+            return
+        for metric in self.answers.deployment.lambda_ids(function, "Errors"):
+            ledger.add(metric, minute, 1.0, count=1.0 + RETRIES)
+        for queue in self.answers.deployment.found("AWS::SQS::Queue", "monitoring"):
+            for later in range(minute + 2, ledger.minutes):
+                ledger.add(metric_of("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue), later, 1.0)
+
+    @property
+    def failure(self) -> str:
+        """What a run says that was deployed without its settings: the real function, failing."""
+        if "failure" not in self._latest:
+            release = self.answers.release
+            with (
+                unpacked_function(self.folder, release, use=ARTIFACT, timeout_s=TIMEOUT_S) as function,
+                Worker.start(function, log=_unheard) as worker,
+            ):
+                done = worker.invoke(b"{}")
+            document = json.loads(done.payload)
+            self._latest["failure"] = {"text": f"{document.get('errorType')}: {document.get('errorMessage')}"}
+            if not done.error:
+                self._latest["failure"] = {"text": ""}
+        return str(self._latest["failure"]["text"])
+
+    def _once(self, name: str, changes: Sequence[Change], hours: int) -> list[str]:
+        if name not in self._runs:
+            with TemporaryDirectory(prefix="lightship-drill-monitor-") as store:
+                self._runs[name] = self._hours(Path(store), name, changes, hours)
+        return self._runs[name]
+
+    def _hours(self, store: Path, name: str, changes: Sequence[Change], hours: int) -> list[str]:
+        """The line of each run, quiet hours first."""
+        variables = variables_of(self.function) if self.function else {}
+        environment = {key: text for key, text in variables.items() if key.startswith("LIGHTSHIP_")}
+        environment["LIGHTSHIP_MONITORING"] = str(store)
+        release, random = self.answers.release, np.random.default_rng(len(name))
+        # Quiet hours and the incident's after each other, as many as are asked for.
+        every = hours if name == "" else QUIET_HOURS + hours
+        lines = []
+        with (
+            unpacked_function(
+                self.folder, release, use=ARTIFACT, timeout_s=TIMEOUT_S, environment=environment
+            ) as function,
+            Worker.start(function, log=_unheard) as worker,
+        ):
+            for hour in range(every):
+                since = hour - QUIET_HOURS
+                active = [each for each in changes if name and _is_on(each, since)]
+                start = START_S + 3600 * hour
+                self._predicted(store, start, active, since, random)
+                done = worker.invoke(json.dumps({"time": _iso(start + 3600 + 60 * RUN_MINUTE)}).encode())
+                if done.error:
+                    raise RuntimeError(f"The monitor failed in a drill: {done.payload.decode()[:500]}")
+                lines.append(next(line for line in done.logs if '"MonitorRuns"' in line))
+        self._latest[name] = json.loads((store / "results" / "latest.json").read_bytes())
+        return lines
+
+    def _predicted(
+        self, store: Path, start: int, changes: Sequence[Change], since: int, random: np.random.Generator
+    ) -> None:
+        """An hour's requests, their telemetry in the store, and their labels."""
+        lines: list[str] = []
+        labels: list[dict[str, Any]] = []
+        count = ROWS_AN_HOUR // ROWS_A_REQUEST
+        for number in range(count):
+            rows = self._rows(changes, since, random)
+            at = start + 3600 * (number + 0.5) / count
+            answer = self.answers.score(rows, int(at * 1000))
+            lines += answer.lines
+            labels += self._labels(answer, changes, random)
+        folder = store / "telemetry" / datetime.fromtimestamp(start, UTC).strftime("%Y/%m/%d/%H")
+        folder.mkdir(parents=True)
+        (folder / "drill.jsonl").write_text("\n".join(lines) + "\n")
+        if labels and not any(each.kind == "labels-stop" for each in changes):
+            _send(store, labels, start + 3600)
+
+    def _rows(self, changes: Sequence[Change], since: int, random: np.random.Generator) -> list[Row]:
+        places = random.integers(0, len(self.answers.rows), ROWS_A_REQUEST)
+        rows: list[Row] = [self.answers.rows[int(place)] for place in places]
+        for change in changes:
+            if random.random() >= change.share:
+                continue
+            if change.kind == "bad-requests":
+                rows = [dict(list(row.items())[1:]) for row in rows]
+            elif change.kind == "callers":
+                mix = changed(self.answers.rows, change, self.contract, sure=self._confidence())
+                rows = [mix[int(place)] for place in places]
+            else:
+                hours = float(since + 1) if "over_hours" in change.options else 1e9
+                rows = changed(rows, change, self.contract, hours=hours)
+        return rows
+
+    def _confidence(self) -> list[float]:
+        """How sure the model is of each of the rows: its largest probability."""
+        if not self._sure:
+            for place in range(0, len(self.answers.rows), ROWS_AN_HOUR):
+                answer = self.answers.score(self.answers.rows[place : place + ROWS_AN_HOUR], 1000 * START_S)
+                found = json.loads(answer.body)
+                self._sure += [max(row.values()) for row in found.get("probabilities", ())] or [
+                    float(value) for value in found["predictions"]
+                ]
+        return self._sure
+
+    def _labels(
+        self, answer: Answer, changes: Sequence[Change], random: np.random.Generator
+    ) -> Iterator[dict[str, Any]]:
+        """What came true of each prediction: drawn by the model's own probabilities, or by the baseline's accuracy."""
+        if answer.status != 200 or self.baseline is None or not self.baseline.performance.rows:
+            return
+        document = json.loads(answer.body)
+        lost = max((each.number("accuracy_lost", 0.15) for each in changes if each.kind == "labels"), default=0.0)
+        for place, (each, predicted) in enumerate(zip(document["ids"], document["predictions"], strict=True)):
+            probabilities = document["probabilities"][place] if "probabilities" in document else None
+            yield {"id": each, "actual": self._actual(predicted, probabilities, lost, random)}
+
+    def _actual(
+        self, predicted: Any, probabilities: Mapping[str, float] | None, lost: float, random: np.random.Generator
+    ) -> Any:
+        performance = self.baseline.performance if self.baseline else None
+        classes = self.contract.output.classes
+        if not classes:
+            error = performance.metrics.get("mae", {}).get("value", 0.0) if performance else 0.0
+            # The absolute value of a normal error is sqrt(2/pi) of its deviation on average.
+            return float(predicted) + float(random.normal()) * error * 1.2533 * (1 + 10 * lost)
+        right = probabilities[_key(predicted)] if probabilities else None
+        if right is None:
+            right = performance.correct / performance.rows if performance else 1.0
+        if random.random() < right - lost:
+            return predicted
+        others = [each for each in classes if each != predicted]
+        return others[int(random.integers(len(others)))]
+
+
+def _send(store: Path, labels: Sequence[Mapping[str, Any]], now: float) -> None:
+    """Labels through the feedback function's own code."""
+
+    def write(name: str, data: bytes) -> None:
+        place = store / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+    body = json.dumps({"labels": list(labels)})
+    request = Request("POST", "/feedback", "", {"content-type": "application/json"}, {"body": body})
+    taken = take_labels(request, now, write)
+    if taken.status != 200:
+        raise RuntimeError(f"The feedback function refused the drill's labels: {taken.document}")
+
+
+def _is_on(change: Change, hour: int) -> bool:
+    until = change.until_minute
+    return change.from_minute <= 60 * hour and (until is None or 60 * hour < until)
+
+
+def _key(label: Any) -> str:
+    return label if isinstance(label, str) else json.dumps(label)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _unheard(_line: str) -> None:
+    """A run's own words are in its answer."""
 
 
 @contextmanager
 def monitors_of(folder: Path, answers: Answers) -> Iterator[Monitors]:
-    yield Monitors(answers, folder)
+    """The monitor of a release folder; booted when the first incident needs it."""
+    place = folder / BASELINE
+    baseline = Baseline.from_json(place.read_bytes()) if place.is_file() else None
+    yield Monitors(answers, folder, read_contract(folder), baseline)

@@ -70,6 +70,7 @@ class Report:
                     "title": self.deployment.title(name),
                     "fired_by": drills,
                     "seconds_to_fire": seconds.get(name),
+                    "silent_in_healthy_months": sum(name not in (*each.fired, *each.stirred) for each in self.months),
                 }
                 for name, drills in self.fired_by.items()
             },
@@ -81,6 +82,8 @@ class Report:
                         "requests": month.requests,
                         "failed": month.failed,
                         "pages": month.pages,
+                        "fired": list(month.fired),
+                        "stirred": list(month.stirred),
                     }
                     for month in self.months
                 ],

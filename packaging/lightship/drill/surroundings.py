@@ -84,6 +84,12 @@ def _named(deployment: Deployment, namespace: str, name: str, fragment: str) -> 
     if namespace == SCHEDULER:
         groups = {str(each.properties.get("GroupName", "default")) for each in deployment.found(SCHEDULE, fragment)}
         return [MetricId.of(SCHEDULER, name, {"ScheduleGroup": group}) for group in sorted(groups)]
+    if name == "ConcurrentExecutions" and not fragment:
+        # What the whole account runs at once, and what may run of this function alone.
+        return [
+            MetricId.of(namespace, name, {}),
+            MetricId.of(namespace, name, {"FunctionName": deployment.predict.name}),
+        ]
     if namespace not in PLACES:
         raise IncidentError(f"A metric of {namespace} isn't known to the drill; known are {', '.join(sorted(PLACES))}.")
     found = deployment.found(PLACES[namespace][0], fragment)

@@ -14,9 +14,10 @@ def told(report: Report, *, messages: bool) -> Iterator[str]:
         yield ""
     for month in report.months:
         verdict = f"fired {', '.join(month.fired)}" if month.fired else "silent"
+        stirred = f" (stirred, telling nobody: {len(month.stirred)})" if month.stirred else ""
         yield (
             f"A healthy month at {month.level:,} requests an hour ({month.requests:,} requests, {month.failed:,} "
-            f"failed): {verdict}, {month.pages} pages"
+            f"failed): {verdict}, {month.pages} pages{stirred}"
         )
     if report.skipped:
         yield f"Skipped, for want of what they are about: {', '.join(report.skipped)}"
