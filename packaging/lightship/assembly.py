@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
 HANDLER = "lightship_runtime.realtime.handler"
 BATCH_HANDLER = "lightship_runtime.batch.handlers.handler"
+PACKED_HANDLER = "lightship_runtime.batch.packed.handler"
 WEB = ("fastapi", "mangum")
 CODE = "code"
+NO_ENGINE = ""
 
 # The parts of the runtime that only one engine, or no real-time function at all, uses.
 _ENGINE_FILES: Mapping[str, Sequence[str]] = {
+    NO_ENGINE: (),
     "pure": ("engines/pure.py", "program/"),
     "array": ("engines/array.py", "program/"),
     "onnx": ("engines/onnx.py", "engines/inputs.py"),
@@ -51,7 +54,16 @@ _BATCH_FILES = (
     "engines/__init__.py", "errors.py", "identifiers.py", "loader.py", "monitor/", "predict.py", "problems.py",
     "sampling.py", "strict_json.py", "telemetry.py", "thresholds.py", "validation.py",
 )  # fmt: skip
-_USES: Mapping[str, Sequence[str]] = {"realtime": _REALTIME_FILES, "batch": _BATCH_FILES}
+_MONITOR_FILES = (
+    "__init__.py", "batch/__init__.py", "batch/errors.py", "batch/s3.py", "batch/stores.py", "contract.py",
+    "documents.py", "engine.py", "errors.py", "identifiers.py", "labels.py", "loader.py", "monitor/", "problems.py",
+    "telemetry.py",
+)  # fmt: skip
+_USES: Mapping[str, Sequence[str]] = {
+    "realtime": _REALTIME_FILES,
+    "batch": _BATCH_FILES,
+    "monitor": _MONITOR_FILES,
+}
 
 
 @dataclass(frozen=True)
@@ -136,16 +148,7 @@ def assemble(  # noqa: PLR0913 - everything that goes into an artifact, by keywo
     target's (see grades of proof). `keep` are paths of the libraries that slimming must leave.
     """
     libraries = _libraries(lock, target, host, keep)
-    shutil.copytree(libraries / TREE, folder, dirs_exist_ok=True)
-    code = folder / ".code"
-    for relative, path in runtime_files(candidate.engine, use).items():
-        _copy(path, code / relative)
-    for each in include:
-        _copy(each.path, code / (each.name if each.path.is_dir() else f"{each.name}.py"))
-    compile_tree(code, python_for(target.python))
-    _refuse_shadows(code, folder)
-    shutil.copytree(code, folder, dirs_exist_ok=True)
-    shutil.rmtree(code)
+    _lay_code(folder, libraries, runtime_files(candidate.engine, use), target, include)
     for each in include:
         check_imports(each.path, folder, candidate.engine, deep=around is not None and each.name == around.module)
     model = folder / "model"
@@ -162,6 +165,39 @@ def assemble(  # noqa: PLR0913 - everything that goes into an artifact, by keywo
         for each in include:
             _copy(each.path, model / CODE / (each.name if each.path.is_dir() else f"{each.name}.py"))
     (model / MODEL).write_bytes(model_document(name=name, version=version, engine=candidate.engine, options=options))
+    return _assembled(libraries)
+
+
+def assemble_without_engine(
+    folder: Path, *, use: str, files: Mapping[str, bytes], lock: str, target: Target, host: bool = False
+) -> Assembled:
+    """Fill `folder` with an artifact that predicts nothing: libraries, the runtime's code for this use, and `files` of
+    the model's folder."""
+    libraries = _libraries(lock, target, host, ())
+    _lay_code(folder, libraries, runtime_files(NO_ENGINE, use), target, ())
+    (folder / "model").mkdir()
+    for file, data in files.items():
+        (folder / "model" / file).write_bytes(data)
+    return _assembled(libraries)
+
+
+def _lay_code(
+    folder: Path, libraries: Path, files: Mapping[str, Path], target: Target, include: Sequence[Included]
+) -> None:
+    """The libraries, and beside them the runtime's code and the user's, compiled."""
+    shutil.copytree(libraries / TREE, folder, dirs_exist_ok=True)
+    code = folder / ".code"
+    for relative, path in files.items():
+        _copy(path, code / relative)
+    for each in include:
+        _copy(each.path, code / (each.name if each.path.is_dir() else f"{each.name}.py"))
+    compile_tree(code, python_for(target.python))
+    _refuse_shadows(code, folder)
+    shutil.copytree(code, folder, dirs_exist_ok=True)
+    shutil.rmtree(code)
+
+
+def _assembled(libraries: Path) -> Assembled:
     made = json.loads((libraries / MADE).read_text())
     return Assembled(made["slimmed"], tuple(Lent(**each) for each in made["lent"]), libraries / ZIPPED)
 
@@ -204,7 +240,7 @@ def _libraries(lock: str, target: Target, host: bool, keep: Collection[str]) -> 
         slimmed = slimming.slim(tree, keep)
         compile_tree(tree, python, keep)
         lent = () if host else lending.lend(tree, target, python, lock)
-        write_zip(tree, folder / ZIPPED)
+        write_zip(tree, folder / ZIPPED, most=None)
         (folder / MADE).write_text(json.dumps({"slimmed": slimmed, "lent": [each.to_dict() for each in lent]}))
 
     return make_once(cache_root() / "libraries" / key[:32], make)

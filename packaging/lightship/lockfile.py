@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +17,14 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Lock:
-    """`digest` is the release's, which synth compares; `requirements` the resolved wheels with their hashes."""
+    """`digest` is the release's, which synth compares; `requirements` has, by the use of each zip, the resolved wheels
+    with their hashes."""
 
     name: str
     version: str
     digest: str
     engine: Engines
-    requirements: str
+    requirements: Mapping[str, str]
 
     def to_json(self) -> str:
         document: dict[str, Any] = {
@@ -31,7 +33,7 @@ class Lock:
             "version": self.version,
             "digest": self.digest,
             "engine": {"request": self.engine.request, "batch": self.engine.batch},
-            "requirements": self.requirements.splitlines(),
+            "requirements": {use: lines.splitlines() for use, lines in self.requirements.items()},
         }
         return json.dumps(document, indent=2) + "\n"
 
@@ -42,7 +44,7 @@ class Lock:
         pending.replace(path)
 
     @classmethod
-    def of(cls, release: Release, requirements: str) -> Self:
+    def of(cls, release: Release, requirements: Mapping[str, str]) -> Self:
         return cls(release.name, release.version, release.digest, release.engine, requirements)
 
     @classmethod
@@ -59,7 +61,13 @@ class Lock:
                 version=document["version"],
                 digest=document["digest"],
                 engine=Engines(**document["engine"]),
-                requirements="\n".join(document["requirements"]) + "\n",
+                requirements={use: "\n".join(lines) + "\n" for use, lines in _by_use(document).items()},
             )
         except (KeyError, TypeError) as error:
             raise InvalidDocumentError(f"{path} lacks a key ({error}). Package again with --upgrade.") from error
+
+
+def _by_use(document: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """A list alone is that of realtime.zip."""
+    requirements = document["requirements"]
+    return requirements if isinstance(requirements, dict) else {"realtime": requirements}

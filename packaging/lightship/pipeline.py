@@ -46,5 +46,5 @@ def run(plan: Plan, say: Say, live: Live | None = None, baseline: pd.DataFrame |
         shutil.rmtree(folder / ".study")
         place = publish(folder, build.release)
     if plan.lock is not None:
-        Lock.of(build.release, build.requirements["realtime"]).write(plan.lock)
+        Lock.of(build.release, build.requirements).write(plan.lock)
     return place

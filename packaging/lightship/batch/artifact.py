@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship.assembly import CODE
+from lightship_runtime.batch.counting import Counter
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.score import Model
 from lightship_runtime.contract import Contract
 from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
 from lightship_runtime.manifest import Release
+from lightship_runtime.monitor.bins import BINS
 
 MODEL = "model/"
 
@@ -23,12 +25,24 @@ class BatchModel:
     version: str
     folder: Path
 
-    def open(self) -> Model:
+    def open(self, *, counted: bool = False) -> Model:
+        """`counted` for the monitor, where the release has bins."""
         document = read_model_document(self.folder)
         if (self.folder / CODE).exists():
             sys.path.append(str(self.folder / CODE))
-        contract = Contract.from_json((self.folder / CONTRACT).read_bytes())
-        return Model(contract, open_engine(self.folder, contract, document["engine"], document), self.version)
+        contract = self._contract()
+        engine = open_engine(self.folder, contract, document["engine"], document)
+        return Model(contract, engine, self.version, Counter.open(self.folder, contract) if counted else None)
+
+    def counter(self) -> Counter:
+        """Raises BatchError for a release without bins."""
+        found = Counter.open(self.folder, self._contract())
+        if found is None:
+            raise BatchError(f"The release {self.version} has no {BINS} in its batch.zip. Package the model again.")
+        return found
+
+    def _contract(self) -> Contract:
+        return Contract.from_json((self.folder / CONTRACT).read_bytes())
 
 
 def unpack_model(release_folder: Path, scratch: Path) -> BatchModel:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightship.assembly import BATCH_HANDLER, Included, assemble, surroundings
+from lightship.assembly import BATCH_HANDLER, PACKED_HANDLER, Included, assemble, surroundings
 from lightship.batch.proving import prove_batch, try_batch
 from lightship.binaries import check_binaries
 from lightship.healing import PutBack, heal
@@ -20,13 +20,15 @@ from lightship.study import Study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
 from lightship.zipping import Packed, TooLargeError, write_zip
+from lightship_runtime.batch.packed import PREFIX
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.manifest import Artifact, file_digest
 from lightship_runtime.monitor.bins import BINS
 
 ARCHIVE = "batch.zip"
 REQUIREMENTS = "batch-requirements.lock"
-LIBRARIES = ("numpy", "pyarrow")
+PACKED = "pyarrow"
+LIBRARIES = ("numpy", PACKED)
 
 type Say = Callable[[str], None]
 
@@ -43,9 +45,19 @@ class BatchBuild:
     put_back: tuple[PutBack, ...] = ()
 
 
-def batch_requirements(plan: Plan, studied: Study) -> str:
-    """The locked wheels of batch.zip: the versions that Lightship pins, or that the engine demands."""
-    return resolve(tuple(dict.fromkeys((*LIBRARIES, *studied.batch.requirements))), plan.target)
+def batch_requirements(plan: Plan, studied: Study, *, locked: str = "") -> str:
+    """The locked wheels of batch.zip: those of an earlier packaging, or else the versions that Lightship pins, and
+    always those that the engine demands."""
+    return resolve(tuple(dict.fromkeys((*LIBRARIES, *studied.batch.requirements))), plan.target, locked=locked)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An archive's size, what was lent in it, and the name that Lambda calls."""
+
+    size: Packed
+    lent: tuple[Lent, ...]
+    handler: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +75,9 @@ class _Parts:
     def exact(self) -> bool:
         return bootable_here(self.plan.target)
 
-    def assemble(self, archive: Path, keep: Sequence[PutBack], *, host: bool) -> tuple[Packed, tuple[Lent, ...]]:
-        """Write `archive`. Raises TooLargeError, BinaryError, IncludeError and MissingImportError."""
+    def assemble(self, archive: Path, keep: Sequence[PutBack], *, host: bool) -> _Made:
+        """Write `archive`, with Arrow packed where it doesn't fit otherwise. Raises TooLargeError, BinaryError,
+        IncludeError and MissingImportError."""
         root = self.folder / ".batch"
         try:
             assembled = assemble(
@@ -84,7 +97,11 @@ class _Parts:
             )
             if not host:
                 check_binaries(root, self.plan.target)
-            return write_zip(root, archive, assembled.libraries), assembled.lent
+            try:
+                return _Made(write_zip(root, archive, assembled.libraries), assembled.lent, BATCH_HANDLER)
+            except TooLargeError:
+                _pack(root, self.folder / ".packed")
+                return _Made(write_zip(root, archive), assembled.lent, PACKED_HANDLER)
         finally:
             shutil.rmtree(root, ignore_errors=True)
 
@@ -119,37 +136,51 @@ def build_batch(
     parts = _Parts(plan, studied, requirements, version, include, folder)
     put_back: tuple[PutBack, ...] = ()
     try:
-        packed, lent = parts.assemble(archive, put_back, host=False)
+        made = parts.assemble(archive, put_back, host=False)
         try:
-            notes = _proven(parts, put_back, say)
+            notes = _proven(parts, made.handler, put_back, say)
         except (ProofError, InitError) as failure:
-            put_back = _healed(parts, failure, say)
-            packed, lent = parts.assemble(archive, put_back, host=False)
-            notes = _proven(parts, put_back, say)
+            put_back = _healed(parts, made.handler, failure, say)
+            made = parts.assemble(archive, put_back, host=False)
+            notes = _proven(parts, made.handler, put_back, say)
     except TooLargeError as error:
         archive.unlink(missing_ok=True)
         say("leaving batch.zip out, as it is over Lambda's limit")
         return BatchBuild({}, {}, {"refused": str(error)}, ())
     (folder / REQUIREMENTS).write_text(requirements)
-    artifact = Artifact(ARCHIVE, BATCH_HANDLER, file_digest(archive), packed.zip_bytes, packed.unzipped_bytes)
+    notes["packed"] = [PACKED] if made.handler == PACKED_HANDLER else []
+    size = made.size
+    artifact = Artifact(ARCHIVE, made.handler, file_digest(archive), size.zip_bytes, size.unzipped_bytes)
     files = {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}
-    return BatchBuild({"batch": artifact}, files, notes, lent, put_back)
+    return BatchBuild({"batch": artifact}, files, notes, made.lent, put_back)
 
 
-def _proven(parts: _Parts, put_back: Sequence[PutBack], say: Say) -> dict[str, Any]:
+def _pack(root: Path, scratch: Path) -> None:
+    """Put Arrow, which is a third of it, into one file that the function unpacks at its start."""
+    try:
+        scratch.mkdir()
+        (root / PACKED).rename(scratch / PACKED)
+        write_zip(scratch, root / "packed.zip")
+        digest = file_digest(root / "packed.zip")
+        (root / "packed.zip").rename(root / f"{PREFIX}{digest[:16]}.zip")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _proven(parts: _Parts, handler: str, put_back: Sequence[PutBack], say: Say) -> dict[str, Any]:
     with parts.bootable(put_back) as archive:
         say("replaying the golden rows through batch.zip")
-        return prove_batch(archive, **_subject(parts))
+        return prove_batch(archive, handler=handler, **_subject(parts))
 
 
-def _healed(parts: _Parts, failure: LightshipError, say: Say) -> tuple[PutBack, ...]:
+def _healed(parts: _Parts, handler: str, failure: LightshipError, say: Say) -> tuple[PutBack, ...]:
     with parts.bootable(()) as archive:
         return heal(
             archive,
             lock=parts.requirements,
             target=parts.plan.target,
             host=not parts.exact,
-            trial=partial(try_batch, **_subject(parts)),
+            trial=partial(try_batch, handler=handler, **_subject(parts)),
             failure=failure,
             say=say,
         )

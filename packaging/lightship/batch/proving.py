@@ -20,28 +20,49 @@ PROBED_ROWS = 5
 
 
 def prove_batch(
-    archive: Path, *, contract: Contract, golden: Golden, tolerance: float, target: Target
+    archive: Path,
+    *,
+    contract: Contract,
+    golden: Golden,
+    tolerance: float,
+    target: Target,
+    handler: str = BATCH_HANDLER,
 ) -> dict[str, Any]:
     """What the proof measured. Raises ProofError when a label flips, a value is beyond tolerance or a row is lost."""
     with tempfile.TemporaryDirectory(prefix="lightship-proof-") as folder:
         root = unpack(archive, Path(folder) / "task")
         try:
-            return try_batch(root, contract=contract, golden=golden, tolerance=tolerance, target=target)
+            return try_batch(
+                root, contract=contract, golden=golden, tolerance=tolerance, target=target, handler=handler
+            )
         finally:
             remove_tree(root)
 
 
-def try_batch(root: Path, *, contract: Contract, golden: Golden, tolerance: float, target: Target) -> dict[str, Any]:
+def try_batch(
+    root: Path,
+    *,
+    contract: Contract,
+    golden: Golden,
+    tolerance: float,
+    target: Target,
+    handler: str = BATCH_HANDLER,
+) -> dict[str, Any]:
     """The same of an unpacked artifact. Raises InitError besides when it doesn't start."""
-    function = Function(
-        root=root,
-        handler=BATCH_HANDLER,
-        python=target.python,
-        name="lightship-batch-proof",
-        timeout_s=120,
-        memory_mb=MEMORY_MB,
-    )
-    with Worker.start(function) as worker:
+    with (
+        tempfile.TemporaryDirectory(prefix="lightship-proof-") as scratch,
+        Worker.start(
+            Function(
+                root=root,
+                handler=handler,
+                python=target.python,
+                name="lightship-batch-proof",
+                timeout_s=120,
+                memory_mb=MEMORY_MB,
+                environment={"TMPDIR": scratch},
+            )
+        ) as worker,
+    ):
         found, seconds = _replayed(worker, contract, golden)
         measured = {"init_ms": round(worker.init_ms, 1), "peak_rss_mb": round(worker.peak_rss_mb(), 1)}
         _probe(worker, golden)

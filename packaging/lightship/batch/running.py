@@ -18,6 +18,7 @@ from typing import Any
 from lightship.batch.artifact import BatchModel, unpack_model
 from lightship.batch.locations import Location, open_source, refuse_overlap
 from lightship_runtime.batch.committing import commit, is_done
+from lightship_runtime.batch.counting import Monitoring
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.places import MANIFEST, run_folder
 from lightship_runtime.batch.planning import CHUNK, Request, begin, cut, read_items, scan
@@ -45,7 +46,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """What `lightship batch run` was asked for."""
+    """What `lightship batch run` was asked for. `monitoring` is the monitoring store that gets the run's counts."""
 
     source: Location
     sink: Location
@@ -55,6 +56,7 @@ class Job:
     run: str | None = None
     workers: int = 0
     chunk_bytes: int | None = None
+    monitoring: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,11 @@ def run_job(job: Job, report: Report = lambda _progress: None) -> Outcome:
         model = unpack_model(job.release, Path(scratch))
         request = _request(job, model, source)
         if not is_done(sink, request.run):
+            monitoring = None
+            if job.monitoring:
+                monitoring = Monitoring(job.monitoring.open(), model.counter(), model.version)
             _run(job, request, model, source, sink, report)
+            commit(request.run, sink, monitoring)
     found = sink.read(f"{run_folder(request.run)}/{MANIFEST}")
     if found is None:
         raise BatchError(f"The run {request.run} has a _SUCCESS but no manifest. Remove its folder and run again.")
@@ -113,7 +119,6 @@ def _run(job: Job, request: Request, model: BatchModel, source: Store, sink: Sto
             done += sum(map(_weight, items[place]))
 
         pool.all(calls, finished, lambda rows: report(Progress(rows, done, plan.total_bytes)))
-    commit(request.run, sink)
 
 
 def _weight(chunk: Chunk) -> int:
@@ -224,7 +229,9 @@ def _begin_worker(job: Job, model: BatchModel, rows: Any, stop: Any) -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1)
-    _worker[:] = [_Worker(model.open(), open_source(job.source), job.sink.open(), rows, stop)]
+    _worker[:] = [
+        _Worker(model.open(counted=job.monitoring is not None), open_source(job.source), job.sink.open(), rows, stop)
+    ]
 
 
 def _scan(_job: Job, piece: dict[str, Any], settings: Settings, run: str) -> None:

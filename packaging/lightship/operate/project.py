@@ -74,7 +74,7 @@ def other_release(project: Path, name: str, version: str, folder: Path | None = 
         )
     with tempfile.TemporaryDirectory(prefix="lightship-lock-") as scratch:
         lock = Path(scratch) / LOCK
-        Lock.of(release, "").write(lock)
+        Lock.of(release, {}).write(lock)
         yield Chosen(release, place, {"lock": str(lock), "release": str(place.absolute()), "shift": AT_ONCE})
 
 

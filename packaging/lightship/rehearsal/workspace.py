@@ -30,7 +30,7 @@ class Workspace:
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             place.symlink_to(release_folder.absolute(), target_is_directory=True)
-        Lock.of(release, "").write(self.folder / LOCK)
+        Lock.of(release, {}).write(self.folder / LOCK)
         return release
 
 

@@ -55,6 +55,10 @@ class Build:
         """Whether this host can boot the target's own zips."""
         return bootable_here(self.plan.target)
 
+    def locked_wheels(self, use: str) -> str:
+        """What an earlier packaging settled for a zip, to keep to; nothing where there was none."""
+        return self.locked.requirements.get(use, "") if self.locked else ""
+
     @property
     def locks(self) -> str:
         """The locked wheels of all zips."""

@@ -12,7 +12,6 @@ def resolve_wheels(build: Build) -> None:
     """The locked wheels of each zip, by its use. Raises ResolutionError."""
     build.say("resolving wheels")
     asked = (*WEB, *build.studied.request.requirements)
-    locked = build.locked.requirements if build.locked else ""
-    build.requirements["realtime"] = resolve(asked, build.plan.target, locked=locked)
-    build.requirements["batch"] = batch_requirements(build.plan, build.studied)
+    build.requirements["realtime"] = resolve(asked, build.plan.target, locked=build.locked_wheels("realtime"))
+    build.requirements["batch"] = batch_requirements(build.plan, build.studied, locked=build.locked_wheels("batch"))
     build.write(REQUIREMENTS, build.requirements["realtime"].encode())
