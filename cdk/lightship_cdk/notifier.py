@@ -4,17 +4,19 @@ It is a second action. The alarm's own message goes from CloudWatch through the 
 """
 
 import json
+from collections.abc import Mapping
 from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lightship_cdk.alarm_table import ROWS, AlarmRow
+from lightship_cdk.alarm_table import ALARMS, ROWS, AlarmRow, Log, Row
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ALIAS, PredictFunction
@@ -36,7 +38,21 @@ _MODULES = ("alarm", "data", "description", "facts", "gather", "handler", "rende
 
 def told_of_table() -> dict[str, dict[str, str]]:
     """What a message needs of each alarm by its title, beyond what the alarm itself says."""
-    return {row.title: {"query": row.query, "unit": row.unit if isinstance(row, AlarmRow) else ""} for row in ROWS}
+    return {
+        row.title: {
+            "log": row.log,
+            "metrics": " ".join(sorted(_metrics(row))),
+            "query": row.query,
+            "unit": row.unit if isinstance(row, AlarmRow) else "",
+        }
+        for row in ROWS
+    }
+
+
+def _metrics(row: Row) -> set[str]:
+    """Names of metrics; a composite looks at its members'."""
+    rows = [row] if isinstance(row, AlarmRow) else [each for each in ALARMS if each.id in row.members]
+    return {ref.name for each in rows for ref in each.metrics.values()}
 
 
 NOTIFY = RuntimeCode(
@@ -102,7 +118,7 @@ class Notifier(Construct):
                 "LIGHTSHIP_OPTIONS": options,
                 "LIGHTSHIP_FUNCTION": live.function.function_name,
                 "LIGHTSHIP_ALIAS": ALIAS,
-                "LIGHTSHIP_LOG_GROUP": live.log_group.log_group_name,
+                "LIGHTSHIP_LOG_GROUPS": "{}",
                 "LIGHTSHIP_APPLICATION": "",
                 "LIGHTSHIP_DEPLOYMENT_GROUP": "",
                 "LIGHTSHIP_MONITORING_BUCKET": store.bucket.bucket_name if store else "",
@@ -122,8 +138,10 @@ class Notifier(Construct):
                 "[monitoring] notify, which CloudWatch tells itself.",
             )
 
-    def follow(self, rollout: Rollout) -> None:
-        """Let messages tell when traffic last moved."""
+    def follow(self, rollout: Rollout, log_groups: Mapping[Log, logs.LogGroup]) -> None:
+        """Let messages tell when traffic last moved, and lead to the logs."""
+        names = {name: group.log_group_name for name, group in log_groups.items()}
+        self.function.add_environment("LIGHTSHIP_LOG_GROUPS", cdk.Stack.of(self).to_json_string(names))
         self.function.add_environment("LIGHTSHIP_APPLICATION", rollout.application.application_name)
         self.function.add_environment("LIGHTSHIP_DEPLOYMENT_GROUP", rollout.group.deployment_group_name)
         reading = allow(["codedeploy:ListDeployments", "codedeploy:GetDeployment"], rollout.group.deployment_group_arn)

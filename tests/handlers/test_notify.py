@@ -35,7 +35,7 @@ SERVICE = Service(
     region="eu-central-1",
     function="flights-function",
     alias="live",
-    log_group="/logs/flights",
+    log_groups={"predict": "/logs/flights"},
     application="application",
     deployment_group="group",
     monitoring_bucket="bucket",
@@ -43,7 +43,10 @@ SERVICE = Service(
     written_pages_topic=WRITTEN,
     written_tickets_topic="arn:written-tickets",
     chat=(),
-    table={"api-5xx": {"unit": "% of requests", "query": "filter Failed > 0"}, "drift": {"unit": "columns"}},
+    table={
+        "api-5xx": {"unit": "% of requests", "query": "filter Failed > 0", "log": "predict"},
+        "drift": {"unit": "columns", "metrics": "DriftBreaches"},
+    },
 )
 REASON = (
     "Threshold Crossed: 2 out of the last 3 datapoints [4.0 (23/11/26 03:04:00), 12.4375 (23/11/26 03:03:00), 7.5 "
@@ -123,6 +126,12 @@ def test_a_shift_that_is_under_way_is_stopped_not_gone_back_from() -> None:
     assert "Stop the deployment that is under way:\n  lightship rollback --now --stage prod\n" in text
 
 
+def test_what_began_before_the_deployment_isnt_blamed_on_it() -> None:
+    text = render(alarm(), replace(FACTS, deployment=Deployment(NOW + timedelta(minutes=10), "done", 7))).text
+    assert "suspect that first" not in text
+    assert "This began before the last deployment, so undoing that may not help. Back to version 6" in text
+
+
 def test_an_alias_that_was_moved_by_hand_is_said_to_be() -> None:
     releases = Releases(Version(6, "77aa01cc9d00"), None, {})
     text = render(alarm(), replace(FACTS, releases=releases)).text
@@ -139,7 +148,7 @@ def test_an_alarm_of_the_model_names_its_worst_columns_in_the_subject() -> None:
     trigger = {**TRIGGER, "Metrics": None, "MetricName": "DriftBreaches", "Statistic": "MAXIMUM", "Threshold": 1.0}
     about = alarm(AlarmName="flights-prod-drift", Trigger=trigger)
     told = render(about, replace(FACTS, monitored=Monitored(NOW, 12, breaches)))
-    assert told.subject == "PAGE flights-prod: drift: 4 columns, worst a"
+    assert told.subject == "PAGE flights-prod: drift in a and 3 more"
     first = "Data: drift since 01:07 UTC in a (effect 0.50, n = 4,210), b (effect 0.30, n = 4,210), "
     assert first + "c (effect 0.20, n = 4,210) and 1 further column\n" in told.text
     accuracy = "Data: accuracy below the baseline's since 01:07 UTC: 0.812 (95%: 0.800 to 0.824), n = 1,400"
@@ -157,7 +166,7 @@ def test_missing_data_is_told_as_such() -> None:
     }  # fmt: skip
     told = render(alarm(Trigger=trigger, NewStateReason=reason), FACTS)
     assert told.subject.endswith(" no data")
-    assert "Value: nothing was measured for 3 hours, where under 1% sets it off\n" in told.text
+    assert "Value: nothing was measured for 3 hours, where under 1% of requests sets it off\n" in told.text
     assert "Since: 00:05 UTC, 3 hours 1 minute ago" in told.text
 
 
@@ -171,7 +180,7 @@ def test_a_composite_names_its_members_that_sound_and_began_with_the_first() -> 
     composite = alarm(AlarmName="flights-prod-endpoint-down", Trigger=None, AlarmRule=rule)
     assert composite.members == ("flights-prod-api-5xx",)
     told = render(composite, replace(FACTS, members=members))
-    assert told.subject == "PAGE flights-prod: endpoint-down: api-5xx 12.4% (limit 5%), fast-1h 3% (limit 1.44%)"
+    assert told.subject == "PAGE flights-prod: endpoint-down: api-5xx 12.4% (limit 5%) and 1 more"
     assert "fast-1h: 3% of requests, over the threshold of 1.44%\n" in told.text
     assert "Since: 02:07 UTC, 1 hour ago (the alarm sounds since 03:05 UTC)\n" in told.text
     unknown = render(composite, replace(FACTS, members=Unknown("Which of them sound isn't known: AccessDenied.")))

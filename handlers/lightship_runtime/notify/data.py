@@ -35,31 +35,35 @@ def data_lines(alarm: Alarm, facts: Facts) -> Iterator[str]:
     if isinstance(monitored, Unknown):
         yield f"Data: {monitored.why}"
         return
-    wanted = _about(alarm)
-    breaches = sorted(monitored.breaches, key=lambda each: each.kind not in wanted)
-    if not breaches:
+    if not monitored.breaches:
         yield f"Data: the monitor sees nothing wrong{_state(monitored, facts.now)}"
         return
+    first = findings(alarm, facts)
+    breaches = [*first, *(each for each in monitored.breaches if each not in first)]
     for place, breach in enumerate(breaches):
         end = _state(monitored, facts.now) if place == len(breaches) - 1 else ""
         yield f"Data: {_SAID.get(breach.kind, breach.kind)}{_since(breach, facts.now)}{_detail(breach)}{end}"
 
 
-def briefly_found(alarm: Alarm, facts: Facts) -> str:
-    """For the subject of an alarm of the model: `2 columns, worst dep_delay`, or the value; empty for other alarms."""
+def findings(alarm: Alarm, facts: Facts) -> tuple[Breach, ...]:
+    """What the monitor found of what the alarm is about; nothing for an alarm that isn't the model's."""
     if isinstance(facts.monitored, Unknown):
-        return ""
-    for breach in facts.monitored.breaches:
-        if breach.kind in _about(alarm) and breach.columns:
-            return f"{plural(len(breach.columns), 'column')}, worst {breach.columns[0].name}"
-        if breach.kind in _about(alarm) and breach.value is not None:
-            return number(breach.value)
-    return ""
+        return ()
+    wanted = {KINDS[name] for name in facts.service.metrics_of(alarm.name) if name in KINDS}
+    return tuple(each for each in facts.monitored.breaches if each.kind in wanted)
 
 
-def _about(alarm: Alarm) -> set[str]:
-    metrics = alarm.condition.metrics if alarm.condition else ()
-    return {KINDS[name] for name in metrics if name in KINDS}
+def briefly_found(alarm: Alarm, facts: Facts) -> str:
+    """For the subject of an alarm of the model: `bad values in distance, accuracy 0.812`; empty for other alarms."""
+    return ", ".join(_briefly(breach) for breach in findings(alarm, facts))
+
+
+def _briefly(breach: Breach) -> str:
+    said = _SAID.get(breach.kind, breach.kind)
+    if breach.columns:
+        more = len(breach.columns) - 1
+        return f"{said} in {breach.columns[0].name}" + (f" and {more} more" if more else "")
+    return said if breach.value is None else f"{said.partition(' below')[0]} {number(breach.value)}"
 
 
 def _since(breach: Breach, now: datetime) -> str:

@@ -1,5 +1,6 @@
 """What an engineer has to know besides the alarm itself. Each fact is known, or has words for why it isn't."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,14 +94,15 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Service:
     """What is known from the deployment: the service's name, the options behind commands, the region and the address
-    of its parts, empty where a part isn't deployed. `table` has unit and query of each alarm by its title."""
+    of its parts, empty where a part isn't deployed. `table` has by each alarm's title what it doesn't say itself:
+    `unit`, `query`, the `log` to put it to (a key of `log_groups`), and `metrics`."""
 
     name: str
     options: str
     region: str
     function: str
     alias: str
-    log_group: str
+    log_groups: Mapping[str, str]
     application: str
     deployment_group: str
     monitoring_bucket: str
@@ -119,7 +121,7 @@ class Service:
             region=environment["AWS_REGION"],
             function=environment["LIGHTSHIP_FUNCTION"],
             alias=environment["LIGHTSHIP_ALIAS"],
-            log_group=environment["LIGHTSHIP_LOG_GROUP"],
+            log_groups=json.loads(environment["LIGHTSHIP_LOG_GROUPS"]),
             application=environment["LIGHTSHIP_APPLICATION"],
             deployment_group=environment["LIGHTSHIP_DEPLOYMENT_GROUP"],
             monitoring_bucket=environment["LIGHTSHIP_MONITORING_BUCKET"],
@@ -142,16 +144,21 @@ class Service:
         """What to ask the logs about an alarm."""
         return self.table.get(self.title_of(alarm), {}).get("query") or LOGS_QUERY
 
+    def metrics_of(self, alarm: str) -> frozenset[str]:
+        """The metrics that an alarm, or a composite's members, look at."""
+        return frozenset(self.table.get(self.title_of(alarm), {}).get("metrics", "").split())
+
     @property
     def dashboard(self) -> str:
         return f"{self._console}#dashboards:name={quote(self.name)}"
 
-    def logs(self, query: str) -> str:
-        """A query over the last hour of the predicting function's log, in CloudWatch's own page.
+    def logs(self, alarm: str) -> str:
+        """An alarm's query over the last hour of its log, in CloudWatch's own page.
 
         Its notation is escaped twice, so that a mail program takes the whole address for one link.
         """
-        query, group = _insights_text(query), _insights_text(self.log_group)
+        log = self.table.get(self.title_of(alarm), {}).get("log", "")
+        query, group = _insights_text(self.query_of(alarm)), _insights_text(self.log_groups.get(log, ""))
         detail = f"~(end~0~start~-3600~timeType~'RELATIVE~unit~'seconds~editorString~'{query}~source~(~'{group}))"
         for sign, number in (("~", "7E"), ("(", "28"), (")", "29"), ("'", "27")):
             detail = detail.replace(sign, f"$25{number}")

@@ -160,11 +160,12 @@ def read_members(alarm: Alarm, service: Service, clients: Clients) -> tuple[Memb
     answer = clients("cloudwatch").describe_alarms(AlarmNames=names, AlarmTypes=kinds, MaxRecords=MOST_MEMBERS)
     found = {each["AlarmName"]: each for each in (*answer["MetricAlarms"], *answer.get("CompositeAlarms", ()))}
     return tuple(
-        _member(found[name], service) for name in names if name in found and found[name]["StateValue"] == "ALARM"
+        member_of(found[name], service) for name in names if name in found and found[name]["StateValue"] == "ALARM"
     )
 
 
-def _member(described: Mapping[str, Any], service: Service) -> Member:
+def member_of(described: Mapping[str, Any], service: Service) -> Member:
+    """A member as DescribeAlarms has it."""
     condition, reason = Condition.of(described), described.get("StateReason") or ""
     name, changed = service.title_of(described["AlarmName"]), read_time(described.get("StateUpdatedTimestamp"))
     if condition is None:

@@ -23,7 +23,7 @@ RESERVE_MS = 25_000
 POST_TIMEOUT_S = 5
 ATTEMPTS = 2
 PARAMETER = "ssm:"
-# Unit and query of each alarm by its title, as the alarm table has them.
+# What the alarm table says of each alarm beyond the alarm itself, by its title.
 TABLE = Path(__file__).resolve().parents[2] / "alarms.json"
 
 type Post = Callable[[str, bytes], None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lightship_runtime.notify.alarm import Alarm, trouble_since
-from lightship_runtime.notify.data import briefly_found, data_lines
+from lightship_runtime.notify.data import briefly_found, data_lines, findings
 from lightship_runtime.notify.description import Description, read_description
 from lightship_runtime.notify.facts import Deployment, Facts, Member, Releases, Unknown
 from lightship_runtime.notify.units import VERDICT, clock, lasting
@@ -20,6 +20,8 @@ SUBJECT_LIMIT = 100
 # A message holds 256 KB, a text for Slack 40,000 characters; nobody reads that much.
 TEXT_LIMIT = 8_000
 SUSPECT = timedelta(hours=1)
+# A period is named by its beginning, which may lie before the deployment that spoilt it.
+EARLY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,17 @@ def render(alarm: Alarm, facts: Facts) -> Message:
 
 
 def _sounding_subject(alarm: Alarm, facts: Facts) -> str:
-    service = facts.service
-    head = f"{facts.severity.upper()} {service.name}: {service.title_of(alarm.name)}"
+    service, title = facts.service, facts.service.title_of(alarm.name)
+    start = f"{facts.severity.upper()} {service.name}: "
+    head = start + title
     if finding := briefly_found(alarm, facts):
-        return f"{head}: {finding}"
+        return start + finding if finding.startswith(title.replace("-", " ")) else f"{head}: {finding}"
     if alarm.condition is not None:
         unit = service.unit_of(alarm.name)
         return head if unit == VERDICT else f"{head} {briefly(alarm.condition, alarm.reason, unit)}"
-    named = ", ".join(member.brief for member in _members(facts))
-    return f"{head}: {named}" if named else head
+    members = _members(facts)
+    more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+    return f"{head}: {members[0].brief}{more}" if members else head
 
 
 def _resolved_subject(alarm: Alarm, facts: Facts) -> str:
@@ -67,7 +71,7 @@ def _sounding(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     yield f"Likely: {''.join(_suspicion(facts, since))}{told.likely}"
     yield f"First: {told.first}"
     yield ""
-    yield from _undo(facts)
+    yield from _undo(facts, since)
     yield ""
     yield from _versions(facts)
     yield f"Last deployment: {_deployed(facts, since)}"
@@ -98,9 +102,12 @@ def _resolved(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
 
 
 def _began(alarm: Alarm, facts: Facts) -> datetime | None:
-    """When the trouble began: of a composite, with the first of its members that still sound."""
-    since = trouble_since(alarm.condition, alarm.reason, alarm.changed)
-    return min((each.since for each in _members(facts) if each.since is not None), default=since)
+    """When the trouble began: for the monitor, or with the first of a composite's members that still sound."""
+    starts = [*(each.since for each in findings(alarm, facts)), *(each.since for each in _members(facts))]
+    return min(
+        (each for each in starts if each is not None),
+        default=trouble_since(alarm.condition, alarm.reason, alarm.changed),
+    )
 
 
 def _members(facts: Facts) -> tuple[Member, ...]:
@@ -187,13 +194,12 @@ def _suspicion(facts: Facts, since: datetime | None) -> Iterator[str]:
     if isinstance(deployment, Unknown) or deployment.status == "undone" or since is None:
         return
     waited = since - deployment.time
-    # A period is named by its beginning, which may lie before the deployment that spoilt it.
-    if timedelta(minutes=-5) <= waited <= SUSPECT:
+    if -EARLY <= waited <= SUSPECT:
         near = lasting(max(60.0, waited.total_seconds()))
         yield f"it began within {near} of the last deployment; suspect that first. "
 
 
-def _undo(facts: Facts) -> Iterator[str]:
+def _undo(facts: Facts, since: datetime | None) -> Iterator[str]:
     options, releases = facts.service.options, facts.releases
     if isinstance(releases, Unknown):
         yield "Undo the last deployment, if there was a release before:"
@@ -206,7 +212,10 @@ def _undo(facts: Facts) -> Iterator[str]:
     if releases.previous is None:
         yield "Undo the last deployment: not possible, there is no release before this one."
         return
-    yield f"Undo the last deployment, back to {releases.previous}, within seconds:"
+    if not isinstance(facts.deployment, Unknown) and since is not None and since + EARLY < facts.deployment.time:
+        yield f"This began before the last deployment, so undoing that may not help. Back to {releases.previous}:"
+    else:
+        yield f"Undo the last deployment, back to {releases.previous}, within seconds:"
     yield f"  lightship rollback --now --to {releases.previous.number}{options}"
 
 
@@ -214,7 +223,7 @@ def _links(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     service = facts.service
     yield f"Runbook: {told.runbook or 'the alarm names none.'}"
     yield f"Dashboard: {told.dashboard or service.dashboard}"
-    yield f"Logs: {told.logs or service.logs(service.query_of(alarm.name))}"
+    yield f"Logs: {told.logs or service.logs(alarm.name)}"
 
 
 def _length(alarm: Alarm, facts: Facts) -> float | None:

@@ -9,7 +9,7 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 def shown(value: float, unit: str) -> str:
     """`12.4% of requests`, `640 ms`, `3 throttled invocations`, `1 run`, `2 hours`."""
-    if unit == "ms" and abs(value) >= 10_000:
+    if unit == "ms" and abs(value) >= 1_000:
         return f"{number(value / 1000)} s"
     if unit == "s" and abs(value) >= 2 * MINUTE_S:
         return lasting(value)

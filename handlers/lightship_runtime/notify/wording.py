@@ -21,11 +21,12 @@ def against(condition: Condition, reason: str, unit: str, *, sounding: bool = Tr
     if unit == VERDICT:
         return "the monitor says so" if sounding else "the monitor doesn't say so any more"
     limit = "one that moves" if condition.threshold is None else short(condition.threshold, unit)
+    whole = limit if condition.threshold is None else shown(condition.threshold, unit)
     if value is None and "no datapoints were received" in reason:
         waited = lasting(condition.period_s * condition.datapoints)
-        return f"nothing was measured for {waited}, where {condition.words} {limit} sets it off"
+        return f"nothing was measured for {waited}, where {condition.words} {whole} sets it off"
     if value is None:
-        return f"CloudWatch gave none; {condition.words} {limit} sets it off"
+        return f"CloudWatch gave none; {condition.words} {whole} sets it off"
     if not sounding:
         return f"{shown(value, unit)}, where {condition.words} {limit} sets it off"
     return f"{shown(value, unit)}, {condition.words} the threshold of {limit}"
@@ -42,7 +43,8 @@ def briefly(condition: Condition, reason: str, unit: str) -> str:
 
 def judged(condition: Condition) -> str:
     """`p90 of Latency, 3 of 3 minutes`: what was compared, and how often it has to be off."""
-    what = condition.metric if condition.expression else f"{condition.statistic} of {condition.metric}"
+    statistic = condition.statistic.capitalize() if condition.statistic.isupper() else condition.statistic
+    what = condition.metric if condition.expression else f"{statistic} of {condition.metric}"
     period = _PERIODS.get(condition.period_s, lasting(condition.period_s))
     if condition.periods == 1:
         return f"{what}, over {period}" if period[0].isdigit() else f"{what}, over one {period}"

@@ -80,12 +80,19 @@ def sound_and_end(clients: Clients, outputs: Mapping[str, str], alarm: Mapping[s
 
 
 def reason(alarm: Mapping[str, Any], now: datetime) -> str:
-    """What CloudWatch says when the last values were twice the threshold."""
-    count = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
-    value, threshold = 2 * alarm["Threshold"] or 1.0, alarm["Threshold"]
+    """What CloudWatch says when the last values were twice the threshold, or none where that sets the alarm off."""
+    count = int(alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"])
+    threshold, under = float(alarm["Threshold"]), alarm["ComparisonOperator"].startswith("Less")
+    if under and alarm.get("TreatMissingData") == "breaching":
+        return (
+            f"Threshold Crossed: no datapoints were received for {count} periods and {count} missing datapoints were "
+            "treated as [Breaching]."
+        )
+    value = 0.0 if under else 2 * threshold or 1.0
     minutes = [now - timedelta(minutes=place + 1) for place in range(count)]
     values = ", ".join(f"{value} ({minute:%d/%m/%y %H:%M}:00)" for minute in minutes)
+    side = "less" if under else "greater"
     return (
-        f"Threshold Crossed: {count} out of the last {count} datapoints [{values}] was greater than the threshold "
-        f"({threshold}) (minimum {count} datapoints for OK -> ALARM transition)."
+        f"Threshold Crossed: {count} out of the last {count} datapoints [{values}] was {side} "
+        f"than the threshold ({threshold}) (minimum {count} datapoints for OK -> ALARM transition)."
     )
