@@ -159,7 +159,8 @@ class FakeAws:
     def delete_function(self, FunctionName: str, Qualifier: str) -> None:
         self.asked.append(f"delete {FunctionName}:{Qualifier}")
 
-    def describe_alarms(self, AlarmNames: list[str], MaxRecords: int) -> Any:
+    def describe_alarms(self, AlarmNames: list[str], AlarmTypes: list[str], MaxRecords: int) -> Any:
+        assert AlarmTypes == ["MetricAlarm", "CompositeAlarm"]
         return {"MetricAlarms": [{"AlarmName": name, "StateValue": self.alarm} for name in AlarmNames]}
 
     def list_deployments(self, applicationName: str, deploymentGroupName: str) -> Any:

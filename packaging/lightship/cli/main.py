@@ -5,7 +5,19 @@ from importlib.metadata import version
 
 import click
 
-from lightship.cli import baseline, batch, drill, init, operate, package, rehearse, releases, releases_elsewhere, serve
+from lightship.cli import (
+    baseline,
+    batch,
+    drill,
+    init,
+    mute,
+    operate,
+    package,
+    rehearse,
+    releases,
+    releases_elsewhere,
+    serve,
+)
 from lightship_runtime.errors import LightshipError
 
 INTERRUPTED = 130
@@ -33,6 +45,8 @@ for command in (
     operate.rollback_command,
     operate.destroy_command,
     operate.prune_command,
+    mute.mute_command,
+    mute.unmute_command,
     releases_elsewhere.call_command,
     releases_elsewhere.push_command,
     releases_elsewhere.pull_command,

@@ -93,6 +93,9 @@ def print_status(status: "Status") -> None:
     click.echo(f"  alarms:   {told or 'none'}")
     for name in status.alarms.get("ALARM", ()):
         click.echo(f"            ALARM {name}")
+    for mute in status.mutes:
+        state = "mute" if mute.status == "ACTIVE" else "mute soon"
+        click.echo(f"            {state} until {mute.until}: {mute.alarms} alarms, {mute.reason or mute.name}")
     shift = status.deployment
     click.echo(f"  shift:    {f'{shift.id} {shift.status} ({shift.shift}), {shift.created}' if shift else 'none yet'}")
     if status.batch:

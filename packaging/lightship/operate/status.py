@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lightship.operate.aws import Clients
+from lightship.operate.muting import KINDS, Mute, read_mutes
 from lightship.operate.stacks import DeployedStack
 from lightship.operate.versions import (
     Alias,
@@ -47,7 +48,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class Status:
-    """`alarms` are names by state; `recorded` is the version that CloudFormation believes to be live."""
+    """`alarms` are names by state, `mutes` what silences some of them; `recorded` is the version that CloudFormation
+    believes to be live."""
 
     stack: str
     stack_status: str
@@ -57,6 +59,7 @@ class Status:
     alias: Alias
     recorded: int | None
     alarms: Mapping[str, tuple[str, ...]]
+    mutes: tuple[Mute, ...]
     deployment: Deployment | None
     batch: Batch | None
     findings: tuple[str, ...]
@@ -70,6 +73,7 @@ class Status:
             "previous": self.previous and _told(self.previous),
             "traffic": {str(number): share for number, share in self.alias.traffic.items()},
             "alarms": {state: list(names) for state, names in self.alarms.items()},
+            "mutes": [mute.to_dict() for mute in self.mutes],
             "deployment": self.deployment and asdict(self.deployment),
             "batch": self.batch and asdict(self.batch),
             "findings": list(self.findings),
@@ -91,6 +95,7 @@ def read_status(aws: Clients, stack: DeployedStack) -> Status:
         alias=alias,
         recorded=recorded,
         alarms=alarms,
+        mutes=read_mutes(aws, stack),
         deployment=deployment,
         batch=batch,
         findings=(*_findings(stack, alias, live, recorded, deployment, alarms), *_batch_findings(batch)),
@@ -99,11 +104,14 @@ def read_status(aws: Clients, stack: DeployedStack) -> Status:
 
 def read_alarms(aws: Clients, stack: DeployedStack) -> dict[str, tuple[str, ...]]:
     """The names of the stack's alarms by state, those that sound first."""
-    names = [each.physical for each in stack.of_type("AWS::CloudWatch::Alarm")]
+    names = [each.physical for kind in KINDS for each in stack.of_type(kind)]
     states: dict[str, list[str]] = {"ALARM": [], "INSUFFICIENT_DATA": [], "OK": []}
     for start in range(0, len(names), ALARMS_A_CALL):
         chunk = names[start : start + ALARMS_A_CALL]
-        for alarm in aws("cloudwatch").describe_alarms(AlarmNames=chunk, MaxRecords=ALARMS_A_CALL)["MetricAlarms"]:
+        told = aws("cloudwatch").describe_alarms(
+            AlarmNames=chunk, AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=ALARMS_A_CALL
+        )
+        for alarm in (*told["MetricAlarms"], *told.get("CompositeAlarms", ())):
             states.setdefault(alarm["StateValue"], []).append(alarm["AlarmName"])
     return {state: tuple(sorted(found)) for state, found in states.items()}
 

@@ -18,6 +18,7 @@ from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.emulator.deliveries import delivered
 from lightship.rehearsal.emulator.filter_patterns import matches
 from lightship.rehearsal.emulator.functions import Deployed, Functions
+from lightship.rehearsal.emulator.mutes import MuteRules
 from lightship_runtime.errors import LightshipError
 
 MOTO = "5.2.5"
@@ -48,7 +49,7 @@ def install(aws: Clients, functions: Functions) -> Callable[[str], bool]:
     _lambda_settings()
     _lambda_invocations(functions)
     _bucket_policies()
-    _composite_alarms()
+    install_cloudwatch()
     _state_machines(aws)
     _subscriptions()
     _deliveries(aws)
@@ -134,11 +135,64 @@ def _bucket_policies() -> None:
     _replace(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
 
 
+def install_cloudwatch() -> None:
+    """Composite alarms and mute rules."""
+    _composite_alarms()
+    _mute_rules()
+
+
 def _composite_alarms() -> None:
     """moto's backend knows composite alarms, but no operation makes them."""
     from moto.cloudwatch.responses import CloudWatchResponse
 
     _replace(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)
+
+
+def _mute_rules() -> None:
+    """moto has no mute rules."""
+    from moto.cloudwatch.exceptions import ResourceNotFoundException, ValidationError
+    from moto.cloudwatch.responses import CloudWatchResponse
+    from moto.core.responses import ActionResult, EmptyResult
+
+    rules: dict[tuple[str, str], MuteRules] = {}
+
+    def of(self: Any) -> MuteRules:
+        return rules.setdefault((self.current_account, self.region), MuteRules())
+
+    def arn(self: Any, name: str) -> str:
+        return f"arn:aws:cloudwatch:{self.region}:{self.current_account}:alarm-mute-rule:{name}"
+
+    def put(self: Any) -> Any:
+        if wrong := of(self).put(dict(self._get_params()), frozenset(self.cloudwatch_backend.alarms)):
+            raise ValidationError(wrong)
+        return EmptyResult()
+
+    def get(self: Any) -> Any:
+        name = self._get_param("AlarmMuteRuleName")
+        found = of(self).get(name, datetime.now(UTC))
+        if found is None:
+            raise ResourceNotFoundException(f"Alarm mute rule {name} does not exist.")
+        return ActionResult({**found, "AlarmMuteRuleArn": arn(self, name)})
+
+    def list_rules(self: Any) -> Any:
+        found = of(self).find(self._get_param("AlarmName"), self._get_param("Statuses", []), datetime.now(UTC))
+        told = [
+            {
+                "AlarmMuteRuleArn": arn(self, each["Name"]),
+                "ExpireDate": each.get("ExpireDate"),
+                "Status": each["Status"],
+            }
+            for each in found
+        ]
+        return ActionResult({"AlarmMuteRuleSummaries": told})
+
+    def delete(self: Any) -> Any:
+        of(self).delete(self._get_param("AlarmMuteRuleName"))
+        return EmptyResult()
+
+    for name, answer in (("put", put), ("get", get), ("delete", delete)):
+        _replace(CloudWatchResponse, f"{name}_alarm_mute_rule", answer)
+    _replace(CloudWatchResponse, "list_alarm_mute_rules", list_rules)
 
 
 def _state_machines(aws: Clients) -> None:
