@@ -12,6 +12,7 @@ from lightship.release_folder import draft, publish
 from lightship.steps.batches import make_batch
 from lightship.steps.build import Build, Live, Say
 from lightship.steps.identify import identify
+from lightship.steps.monitors import make_monitor, resolve_monitor
 from lightship.steps.realtime import build_realtime, prove_realtime
 from lightship.steps.resolve import resolve_wheels
 from lightship.steps.sealing import make_release, write_bill, write_cards
@@ -22,10 +23,12 @@ type Step = Callable[[Build], None]
 STEPS: tuple[Step, ...] = (
     study_model,  # contract, golden rows, engines
     resolve_wheels,
+    resolve_monitor,
     identify,  # what the version digests must be in `build.inputs` before
     build_realtime,
     prove_realtime,
     make_batch,
+    make_monitor,
     write_bill,
     make_release,  # what is sealed must be in `build.files` before
     write_cards,
