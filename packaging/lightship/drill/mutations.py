@@ -28,11 +28,15 @@ def mutations_of(alarm: Alarm) -> Iterator[Mutation]:
     if not isinstance(alarm, MetricAlarm):
         yield Mutation("a rule that never holds", replace(alarm, rule="FALSE"))
         return
-    low = alarm.comparison.startswith("Less")
-    yield Mutation("a threshold out of reach", replace(alarm, threshold=-UNREACHABLE if low else UNREACHABLE))
-    if alarm.threshold > 1:
-        loose = alarm.threshold / LOOSER if low else alarm.threshold * LOOSER
-        yield Mutation("a threshold ten times as loose", replace(alarm, threshold=loose))
+    if alarm.missing == "breaching":
+        # Such an alarm is about silence, and its threshold about values that never come.
+        yield Mutation("silence taken for good", replace(alarm, missing="notBreaching"))
+    else:
+        low = alarm.comparison.startswith("Less")
+        yield Mutation("a threshold out of reach", replace(alarm, threshold=-UNREACHABLE if low else UNREACHABLE))
+        if alarm.threshold > 1:
+            loose = alarm.threshold / LOOSER if low else alarm.threshold * LOOSER
+            yield Mutation("a threshold ten times as loose", replace(alarm, threshold=loose))
     for place, query in enumerate(alarm.queries):
         if query.metric is None:
             continue
