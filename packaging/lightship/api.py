@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lightship.checking import Check
+    from lightship.plan import Golden
     from lightship_runtime.contract import Task
     from lightship_runtime.manifest import Release
 
@@ -41,6 +42,7 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
     thresholds: "Mapping[str, float] | None" = None,
     include: Sequence[str | Path] = (),
     module: str | Path | None = None,
+    golden: "Golden" = "sample",
     baseline: Any = None,
     baseline_label: str | None = None,
     segments: Sequence[str] = (),
@@ -52,10 +54,11 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
     input as it was fitted on: a DataFrame, a NumPy matrix, a list of dictionaries, or a list of texts; `labels`
     what happened in each of them, for the scores. `thresholds` has, by class, the probability from which it is
     predicted. `module` is the path of a Python file with `preprocess(row)` or `postprocess(prediction)`, which go
-    around the model: `sample` is then what callers send. `baseline` holds the rows that monitoring compares later ones
-    with (a path, or what `sample` may be; the sample by default), `baseline_label` names its column of what happened,
-    and `segments` the columns to report accuracy by. The other arguments are the options of `lightship package`.
-    Raises LightshipError.
+    around the model: `sample` is then what callers send. `golden = "synthetic"` makes the golden rows from the
+    contract, so that the release holds no row of the sample. `baseline` holds the rows that monitoring compares later
+    ones with (a path, or what `sample` may be; the sample by default), `baseline_label` names its column of what
+    happened, and `segments` the columns to report accuracy by. The other arguments are the options of
+    `lightship package`. Raises LightshipError.
     """
     from lightship.loading import loaded_object
     from lightship.pipeline import run
@@ -73,6 +76,7 @@ def package(  # noqa: PLR0913 - the options of a command, by keyword
         thresholds=thresholds or {},
         include=[Path(each) for each in include],
         module=None if module is None else Path(module),
+        golden=golden,
         baseline_label=baseline_label,
         segments=tuple(segments),
     )

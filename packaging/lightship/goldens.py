@@ -16,6 +16,7 @@ from lightship_runtime.predict import as_list, finite
 
 MAX_SAMPLED = 2_000
 EDGE_BASES = 3
+ALONE = 5
 
 
 class GoldenError(LightshipError):
@@ -29,7 +30,7 @@ def make_golden(
 
     Sampled rows are evenly spaced. Edge rows, to which those of `also` belong, are left out where the model refuses
     them: they prove nothing.
-    Raises GoldenError when the model refuses a sampled row.
+    Raises GoldenError when the model refuses a sampled row, or doesn't treat rows one by one.
     """
     count = len(described.columns[0])
     usable = [row for row in range(count) if _finite_row(described.columns, row)]
@@ -37,7 +38,7 @@ def make_golden(
         raise GoldenError("The sample has no row of finite values. Give a sample of rows as the model will see them.")
     chosen = [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(most, len(usable))).astype(int))]
     sampled = list(zip(*described.at(chosen), strict=True))
-    edges = list(dict.fromkeys([*_edges(described.contract, _bases(sampled)), *also]))
+    edges = list(dict.fromkeys([*edge_rows(described.contract, sampled), *also]))
     try:
         answers = ask(engine, sampled, sampled=len(sampled))
     except Exception as error:
@@ -45,7 +46,49 @@ def make_golden(
             f"The model can't predict its own sample ({type(error).__name__}: {error}). "
             "Give a sample with the columns and types the model was fitted on."
         ) from error
-    return _joined(answers, _answerable(engine, edges))
+    _check_rowwise(engine, answers)
+    return joined(answers, _answerable(engine, edges))
+
+
+def _check_rowwise(engine: Engine, answers: Golden) -> None:
+    """Raises GoldenError for a model whose answer to a row hangs on the rows beside it: no request could repeat it."""
+    few = range(min(ALONE, len(answers.rows)))
+    alone = [as_list_of(engine.predict([[value] for value in answers.rows[row]])) for row in few]
+    together = as_list_of(Outputs(answers.predictions, answers.probabilities))[: len(few)]
+    with np.errstate(invalid="ignore"):
+        apart = [
+            not np.allclose(np.array(one, dtype=np.float64), np.array(other, dtype=np.float64), 1e-4, 1e-4, True)
+            for one, other in zip((each[0] for each in alone), together, strict=True)
+        ]
+    if any(apart):
+        raise GoldenError(
+            f"The model says another thing of row {apart.index(True)} of the sample alone than among the others: what "
+            "it computes isn't of single rows (as NMF's transform, which is fitted to all rows it is given). "
+            "Replace that step by one that treats each row by itself."
+        )
+
+
+def as_list_of(outputs: Outputs) -> list[Any]:
+    """One list of numbers a row: the probabilities, or else the prediction."""
+    values = outputs.predictions if outputs.probabilities is None else outputs.probabilities
+    return [each if isinstance(each, list | tuple) else [each] for each in as_list(values)]
+
+
+def judged_rows(engine: Engine, rows: Sequence[tuple[Any, ...]], edges: Sequence[tuple[Any, ...]]) -> Golden | None:
+    """The outputs for the rows, and for the edges after them, of which those that the model refuses are left out."""
+    answers = _answerable(engine, list(rows))
+    if answers is None:
+        return None
+    counted = answers.select(range(len(answers.rows)))
+    return joined(
+        Golden(counted.rows, counted.predictions, counted.probabilities, counted.scores, len(counted.rows)),
+        _answerable(engine, list(dict.fromkeys(edges))),
+    )
+
+
+def edge_rows(contract: Contract, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Some of the rows with one value changed to each edge of its column's type."""
+    return _edges(contract, _bases(rows))
 
 
 def with_jumps(engine: Engine, contract: Contract, golden: Golden) -> Golden:
@@ -55,7 +98,7 @@ def with_jumps(engine: Engine, contract: Contract, golden: Golden) -> Golden:
     would refuse in the cloud what is right. What compares alone, as trees do, doesn't change with the processor.
     """
     rows = [row for row in _jumps(engine, contract, _bases(golden.rows[: golden.sampled])) if row not in golden.rows]
-    return _joined(golden, _answerable(engine, list(dict.fromkeys(rows))))
+    return joined(golden, _answerable(engine, list(dict.fromkeys(rows))))
 
 
 def _bases(sampled: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
@@ -170,10 +213,10 @@ def _answerable(engine: Engine, rows: list[tuple[Any, ...]]) -> Golden | None:
             return None
         middle = len(rows) // 2
         first, second = _answerable(engine, rows[:middle]), _answerable(engine, rows[middle:])
-        return first if second is None else second if first is None else _joined(first, second)
+        return first if second is None else second if first is None else joined(first, second)
 
 
-def _joined(first: Golden, second: Golden | None) -> Golden:
+def joined(first: Golden, second: Golden | None) -> Golden:
     if second is None:
         return first
     return Golden(

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightship.candidates import ORDER
 from lightship.targets import bootable_here, make_target
 from lightship_runtime.contract import Task
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.manifest import Target
+
+type Golden = Literal["sample", "synthetic"]
 
 
 class PlanError(LightshipError):
@@ -44,6 +46,7 @@ class Plan:
     trust_pickle: bool = False
     include: tuple[Path, ...] = ()
     module: Path | None = None
+    golden: Golden = "sample"
     baseline: Path | None = None
     baseline_label: str | None = None
     segments: tuple[str, ...] = ()

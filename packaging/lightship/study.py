@@ -18,10 +18,11 @@ from lightship.around import Around, load_module, model_sample, put_around
 from lightship.candidates import Candidate
 from lightship.choose import Choice, Fixed, choose
 from lightship.describe import Described, describe, set_thresholds
-from lightship.goldens import float32_rows, make_golden, with_jumps
+from lightship.goldens import float32_rows, joined, make_golden, with_jumps
 from lightship.loading import LoadedModel, OnnxModel, load_model
 from lightship.monitoring.packaged import Wanted, write_baseline
 from lightship.scoring import Labels, score
+from lightship.synthetic import synthetic_golden
 from lightship_runtime.around import INNER
 from lightship_runtime.contract import Contract, Task
 from lightship_runtime.engine import Engine
@@ -95,6 +96,7 @@ def study_file(  # noqa: PLR0913 - what a plan says, by keyword
     trust: Sequence[str],
     trust_pickle: bool,
     module: str | None = None,
+    synthetic: bool = False,
     baseline: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`study` for files: what runs in the process without credentials."""
@@ -112,6 +114,7 @@ def study_file(  # noqa: PLR0913 - what a plan says, by keyword
         task=task,
         thresholds=thresholds,
         module=None if module is None else Path(module),
+        synthetic=synthetic,
         baseline=_wanted(**(baseline or {})),
         say=_quiet,
     )
@@ -123,7 +126,7 @@ def _wanted(*, file: str | None = None, label: str | None = None, segments: Sequ
     return Wanted(None if file is None else read_sample(file), label, tuple(segments))
 
 
-def study(
+def study(  # noqa: PLR0913 - what a plan says, by keyword
     loaded: LoadedModel,
     sample: pd.DataFrame,
     folder: Path,
@@ -133,17 +136,22 @@ def study(
     task: Task | None,
     thresholds: Mapping[str, float],
     module: Path | None = None,
+    synthetic: bool = False,
     baseline: Wanted | None = None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Write contract, golden rows, baseline and engine files into `folder`; the rest as `Study.from_dict` takes it."""
+    """Write contract, golden rows, baseline and engine files into `folder`; the rest as `Study.from_dict` takes it.
+
+    With `synthetic`, golden rows are made from the contract, and so is the baseline unless it has rows of its own: of
+    the sample, the contract alone is kept.
+    """
     say("inferring the contract")
     with quiet_and_single():
         subject = subject_of(loaded, sample, folder, task, thresholds, module)
         wanted = baseline or Wanted()
         return {
             "format": loaded.format,
-            **_studied(subject, folder, labels=labels, wanted=wanted, fixed=fixed, say=say),
+            **_studied(subject, folder, labels=labels, wanted=wanted, fixed=fixed, synthetic=synthetic, say=say),
         }
 
 
@@ -203,6 +211,7 @@ def _studied(
     labels: Labels | None,
     wanted: Wanted,
     fixed: Fixed | None,
+    synthetic: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     described, original = subject.described, subject.original
@@ -211,14 +220,22 @@ def _studied(
         say("scoring the model on the labels")
         about["scores"] = score(original, described, labels).to_dict()
     say("asking the model for its golden rows")
-    golden = make_golden(original, described)
-    choice = choose(subject.live, subject.inner, subject.judged_by(golden), folder / "engines", fixed=fixed, say=say)
+    golden = seen = make_golden(original, described)
+    if synthetic:
+        golden = synthetic_golden(original, described.contract)
+        seen = joined(seen, golden)
+        about["golden"] = "synthetic"
+        if wanted.frame is None:
+            labels, described = None, Described(described.contract, golden.select(range(golden.sampled)).columns())
+    choice = choose(subject.live, subject.inner, subject.judged_by(seen), folder / "engines", fixed=fixed, say=say)
     (folder / CONTRACT).write_bytes(described.contract.to_json())
     if subject.around is not None:
         (folder / INNER).write_bytes(subject.inner.contract.to_json())
     (folder / GOLDEN).write_bytes(_judged(choice, golden, subject.around).to_bytes())
     say("making the baseline")
     about["baseline"] = write_baseline(folder, original, described, labels, wanted)
+    if synthetic and wanted.frame is None:
+        about["baseline"]["source"] = "synthetic"
     return {
         "request": _document(choice.request),
         "batch": _document(choice.batch),

@@ -58,15 +58,6 @@ def test_init_writes_the_app_that_this_repository_deploys_with(project: Path) ->
     assert json.loads((project / "cdk.json").read_text())["app"] == "python app.py"
 
 
-def test_what_is_not_there_yet_is_refused_rather_than_ignored(project: Path) -> None:
-    lightship(project, "init", "model.skops", "--sample", "sample.parquet")
-    with (project / "lightship.toml").open("a") as file:
-        file.write('\n[package]\ngolden = "synthetic"\n')
-    done = lightship(project, "package", "--dry-run")
-    assert done.returncode == 1
-    assert "isn't there yet" in done.stderr
-
-
 def test_init_overwrites_nothing_and_a_dry_run_writes_nothing(project: Path) -> None:
     lightship(project, "init", "model.skops", "--sample", "sample.parquet")
     again = lightship(project, "init", "model.skops", "--sample", "sample.parquet")

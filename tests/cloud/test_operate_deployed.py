@@ -101,7 +101,7 @@ class Stage:
         self.clients = clients_of(self.aws)
 
     def lock(self, release: Release) -> None:
-        Lock.of(release, "").write(self.project / "lightship.lock")
+        Lock.of(release, {}).write(self.project / "lightship.lock")
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """What a command prints on stdout, or on stderr where it has to fail."""

@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_project(folder: Path, release: Release, toml: str) -> None:
-    Lock.of(release, "").write(folder / "lightship.lock")
+    Lock.of(release, {}).write(folder / "lightship.lock")
     (folder / "lightship.toml").write_text(toml)
     settings = json.loads((REPOSITORY / "cdk.json").read_text())
     settings["app"] = f"{sys.executable} {REPOSITORY / 'cdk' / 'app.py'}"

@@ -13,7 +13,7 @@ from lightship.candidates import ORDER
 from lightship.cli.output import json_option, megabytes, print_json, progress
 from lightship.config import FILE, Config, load_config
 from lightship.lockfile import FILE as LOCK_FILE
-from lightship.plan import Limits, Plan, PlanError, make_plan
+from lightship.plan import Limits, Plan, make_plan
 from lightship_runtime.contract import TASKS
 from lightship_runtime.manifest import Release
 
@@ -50,6 +50,9 @@ def source_options(command: Any) -> Any:
 @click.option("--engine", type=click.Choice(("auto", *ORDER)), help="The engine to use.  [default: auto]")
 @click.option("--python", "python_version", help="The target's Python.  [default: 3.13]")
 @click.option("--architecture", help="The target's architecture, x86_64 or arm64.  [default: x86_64]")
+@click.option(
+    "--golden", type=click.Choice(("sample", "synthetic")), help="Where golden rows come from.  [default: sample]"
+)
 @click.option("--upgrade", is_flag=True, help="Choose and resolve anew instead of following lightship.lock.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @json_option
@@ -119,11 +122,6 @@ def _plan(*, model: Path | None, sample: Path | None, **options: Any) -> Plan:
 
 def _from_config(config: Config) -> dict[str, Any]:
     package = config.package
-    if package.golden == "synthetic":
-        raise PlanError(
-            '[package] golden = "synthetic" isn\'t there yet: golden rows come from the sample. '
-            "Remove the key, and give a sample without personal data."
-        )
     return {
         "name": config.model.name,
         "labels": config.model.labels,
@@ -134,6 +132,7 @@ def _from_config(config: Config) -> dict[str, Any]:
         "architecture": package.architecture,
         "engine": package.engine,
         "include": package.include,
+        "golden": package.golden,
         "baseline": config.monitoring.baseline,
         "baseline_label": config.monitoring.baseline_label,
         "segments": config.monitoring.segments,

@@ -145,10 +145,10 @@ class Context:
         width = sum(part.width for part in parts)
         kinds = {part.kind for part in parts}
         if "raw" in kinds:
-            if "sparse" in kinds:
-                raise UnsupportedModelError("A sparse matrix beside text columns", "they would become one matrix")
             if all(column.is_numeric for part in parts for column in part.columns):
-                parts = [self.dense(part) for part in parts]
+                parts = [self.dense(part) if part.kind == "raw" else part for part in parts]
+            elif "sparse" in kinds:
+                raise UnsupportedModelError("A sparse matrix beside text columns", "they would become one matrix")
             else:
                 columns = tuple(column for part in parts for column in self._raw_columns(part))
                 return self.emit("columns.concat", parts, kind="raw", width=width, columns=columns)

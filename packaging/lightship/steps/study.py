@@ -37,6 +37,7 @@ def _study(build: Build) -> Study:
             task=plan.task,
             thresholds=plan.thresholds,
             module=plan.module,
+            synthetic=plan.golden == "synthetic",
             baseline=Wanted(build.baseline, plan.baseline_label, plan.segments),
             say=say,
         )
@@ -53,6 +54,7 @@ def _study(build: Build) -> Study:
             "trust": list(plan.trust),
             "trust_pickle": plan.trust_pickle,
             "module": None if plan.module is None else str(plan.module.absolute()),
+            "synthetic": plan.golden == "synthetic",
             "baseline": {
                 "file": None if plan.baseline is None else str(plan.baseline.absolute()),
                 "label": plan.baseline_label,
