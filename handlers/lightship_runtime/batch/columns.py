@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightship_runtime.contract import Column
+from lightship_runtime.monitor.vector import Distinct
 from lightship_runtime.validation import check_for, expectation, shown
 
 MAX_EXACT = 2**53 - 1
@@ -22,10 +23,12 @@ MAX_EXACT = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A column of n values for an engine. `faults` are the positions that aren't acceptable, with the value found."""
+    """A column of n values for an engine. `faults` are the positions that aren't acceptable, with the value found;
+    `distinct` are the same values told by their distinct ones, where these are known."""
 
     values: Any
     faults: Mapping[int, Any]
+    distinct: Distinct | None = None
 
 
 class Checker:
@@ -114,7 +117,7 @@ class Checker:
             faults = {int(i): refused[int(codes[i])] for i in np.flatnonzero(np.isin(codes, list(refused)))}
         if not self.column.nullable and array.null_count:
             faults |= dict.fromkeys(np.flatnonzero(codes == len(texts)).tolist())
-        return Checked(accepted[codes], faults)
+        return Checked(accepted[codes], faults, Distinct(accepted.tolist(), codes))
 
     def of_values(self, values: Sequence[Any]) -> Checked:
         """From Python values, None (or NaN) for missing."""

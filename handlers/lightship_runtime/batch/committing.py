@@ -5,11 +5,13 @@ was planned on: of two runs that found the same objects, one commits. Then come 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from lightship_runtime.batch.account import Account
+from lightship_runtime.batch.counting import Counter, Monitoring
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.ledger import WIDTH, Ledger
 from lightship_runtime.batch.places import (
@@ -51,15 +53,17 @@ def is_done(sink: Store, run: str) -> bool:
     return sink.read(f"{run_folder(run)}/{SUCCESS}") is not None
 
 
-def finish_head(sink: Store) -> None:
+def finish_head(sink: Store, monitoring: Monitoring | None = None) -> None:
     """Publish the last committed run, where whoever committed it was stopped before."""
     head = read_head(sink)
     if head is not None and not is_done(sink, head.run):
-        commit(head.run, sink)
+        commit(head.run, sink, monitoring)
 
 
-def commit(run: str, sink: Store) -> dict[str, Any]:
+def commit(run: str, sink: Store, monitoring: Monitoring | None = None) -> dict[str, Any]:
     """Reconcile and publish; the manifest. A committed run's manifest is simply returned.
+
+    With `monitoring` the run's counts are written before `_SUCCESS`.
 
     Raises NotCommittedError when chunks are missing, don't add up or couldn't be read, or too many rows were rejected.
     """
@@ -72,22 +76,41 @@ def commit(run: str, sink: Store) -> dict[str, Any]:
     plan = read_plan(sink, run)
     if plan is None:
         raise BatchError(f"The run {run} has no plan. Start it anew.")
+    merged = _Merged(monitoring.counter if monitoring else None)
     try:
-        manifest = _reconciled(run, plan, sink)
+        manifest = _reconciled(run, plan, sink, merged)
         if plan.request.only_new:
             _take(run, plan, sink)
     except NotCommittedError as error:
         sink.write(f"{run_folder(run)}/{FAILED}", dump_document({"run": run, "reason": str(error)}))
         raise
+    writes = len(manifest["parts"]) + len(manifest["rejects"])
+    account = Account.settle(run, sink, work_s=merged.work_s, items=plan.item_count, writes=writes)
     document = dump_document(manifest)
     sink.write(f"{run_folder(run)}/{MANIFEST}", document)
+    if monitoring and merged.profile:
+        monitoring.report(run, account.committed, merged.profile, manifest["rows_rejected"])
     sink.write(f"{run_folder(run)}/{SUCCESS}", b"")
     published: dict[str, Any] = json.loads(document)
     return published
 
 
-def _reconciled(run: str, plan: Any, sink: Store) -> dict[str, Any]:
-    results = sorted(_results(run, plan.item_count, sink), key=lambda each: each.number)
+class _Merged:
+    """What all items come down to: the seconds of their work, and their counts where a counter asks for them."""
+
+    def __init__(self, counter: Counter | None) -> None:
+        self._counter = counter
+        self.profile = counter.empty() if counter else None
+        self.work_s = 0.0
+
+    def add(self, item: Mapping[str, Any]) -> None:
+        self.work_s += sum(sum(each["seconds"].values()) for each in item["results"])
+        if self._counter and self.profile and item["counts"]:
+            self.profile.add(self._counter.merged([item["counts"]]))
+
+
+def _reconciled(run: str, plan: Any, sink: Store, merged: _Merged) -> dict[str, Any]:
+    results = sorted(_results(run, plan.item_count, sink, merged), key=lambda each: each.number)
     unreadable = [each for each in results if each.unreadable]
     if unreadable:
         listed = "; ".join(f"{each.file}: {each.unreadable}" for each in unreadable[:SHOWN])
@@ -125,14 +148,16 @@ def _reconciled(run: str, plan: Any, sink: Store) -> dict[str, Any]:
     }
 
 
-def _results(run: str, count: int, sink: Store) -> Iterator[ChunkResult]:
+def _results(run: str, count: int, sink: Store, merged: _Merged) -> Iterator[ChunkResult]:
     missing: list[int] = []
     with ThreadPoolExecutor(READERS) as pool:
         for item, found in enumerate(pool.map(sink.read, _names(run, count))):
             if found is None:
                 missing.append(item)
             else:
-                yield from map(ChunkResult.from_dict, json.loads(found[0])["results"])
+                document = json.loads(found[0])
+                merged.add(document)
+                yield from map(ChunkResult.from_dict, document["results"])
     if missing:
         raise NotCommittedError(
             f"{len(missing)} of {count} items of the run {run} have no result ({_listed(missing)}). Redrive the run: "

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lightship_runtime.batch import probing
+from lightship_runtime.batch.account import Account
 from lightship_runtime.batch.committing import commit
+from lightship_runtime.batch.counting import Counter, Monitoring
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.metrics import success_line
 from lightship_runtime.batch.planning import Request, begin, cut, scan
@@ -24,6 +26,8 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.loader import CONTRACT, open_engine, read_model_document
 from lightship_runtime.telemetry import Source
 
+MONITORING = "LIGHTSHIP_MONITORING"
+DEFAULT_MEMORY_MB = 2048
 STEPS = ("begin", "scan", "cut", "score", "commit", "prove", "probe")
 
 MODEL_FOLDER = Path(__file__).resolve().parent.parent.parent / "model"
@@ -64,7 +68,7 @@ def _begin(event: dict[str, Any]) -> dict[str, Any]:
         only_new=True,
         format=event.get("format"),
     )
-    begun = begin(request, *_stores(event))
+    begun = begin(request, *_stores(event), _monitoring())
     bucket, key = _place_of(event["sink"], begun.ranges)
     return {"run": begun.run, "done": begun.done, "scans": begun.scans, "bucket": bucket, "key": key}
 
@@ -88,8 +92,11 @@ def _score(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _commit(event: dict[str, Any]) -> dict[str, Any]:
-    manifest = commit(event["run"], _stores(event)[1])
-    line = success_line(_speaker(), time.time_ns() // 1_000_000, manifest, seconds=event.get("seconds"))
+    sink = _stores(event)[1]
+    manifest = commit(event["run"], sink, _monitoring())
+    account = Account.read(event["run"], sink)
+    memory_mb = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY_MB))
+    line = success_line(_speaker(), time.time_ns() // 1_000_000, manifest, account, memory_mb=memory_mb)
     print(line, flush=True)  # noqa: T201 - stdout is how telemetry leaves a function
     return {name: manifest[name] for name in ("run", "rows_in", "rows_scored", "rows_rejected")}
 
@@ -98,7 +105,22 @@ def _commit(event: dict[str, Any]) -> dict[str, Any]:
 def _model() -> Model:
     document = read_model_document(MODEL_FOLDER)
     contract = Contract.from_json((MODEL_FOLDER / CONTRACT).read_bytes())
-    return Model(contract, open_engine(MODEL_FOLDER, contract, document["engine"], document), document["version"])
+    counter = Counter.open(MODEL_FOLDER, contract) if MONITORING in os.environ else None
+    engine = open_engine(MODEL_FOLDER, contract, document["engine"], document)
+    return Model(contract, engine, document["version"], counter)
+
+
+@cache
+def _monitoring() -> Monitoring | None:
+    """Where the environment names a monitoring store, and the release has bins."""
+    if MONITORING not in os.environ:
+        return None
+    contract = Contract.from_json((MODEL_FOLDER / CONTRACT).read_bytes())
+    counter = Counter.open(MODEL_FOLDER, contract)
+    if counter is None:
+        return None
+    store = S3Store(_client(), *_address(os.environ[MONITORING]))
+    return Monitoring(store, counter, read_model_document(MODEL_FOLDER)["version"])
 
 
 def _speaker() -> Source:

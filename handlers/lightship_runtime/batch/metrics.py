@@ -4,22 +4,38 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lightship_runtime.batch.account import Account
 from lightship_runtime.telemetry import NAMESPACE, Source
 
-_UNITS = {"BatchSeconds": "Seconds", "BatchRejectedPercent": "Percent"}
+_UNITS = {
+    "BatchSeconds": "Seconds",
+    "BatchLagSeconds": "Seconds",
+    "BatchRejectedPercent": "Percent",
+    "BatchCost": "None",
+}
 
 
-def success_line(source: Source, now_ms: int, manifest: Mapping[str, Any], *, seconds: float | None) -> str:
-    """`BatchSucceeded` is 1, so that an alarm on its absence tells of a run that didn't happen."""
-    rows = manifest["rows_in"]
+def success_line(
+    source: Source, now_ms: int, manifest: Mapping[str, Any], account: Account | None, *, memory_mb: int
+) -> str:
+    """`BatchSucceeded` is 1, so that an alarm on its absence tells of a run that didn't happen.
+
+    `BatchSeconds` is the time from the run's beginning to its commit, `BatchLagSeconds` that from the schedule's time,
+    `BatchCost` an estimate in USD for functions of `memory_mb`.
+    """
+    rows, rejects = manifest["rows_in"], manifest["rows_rejected"]
     metrics: dict[str, float] = {
         "BatchSucceeded": 1,
         "BatchRows": rows,
-        "BatchRejected": manifest["rows_rejected"],
-        "BatchRejectedPercent": 100 * manifest["rows_rejected"] / rows if rows else 0.0,
+        "BatchRejects": rejects,
+        "BatchRejectedPercent": 100 * rejects / rows if rows else 0.0,
     }
-    if seconds is not None:
-        metrics["BatchSeconds"] = seconds
+    if account is not None:
+        metrics["BatchSeconds"] = round(account.seconds, 3)
+        metrics["BatchCost"] = round(account.cost_usd(memory_mb), 6)
+        lag = account.lag_s(manifest["run"])
+        if lag is not None:
+            metrics["BatchLagSeconds"] = round(lag, 3)
     return _line(source, now_ms, metrics, {"run": manifest["run"]})
 
 

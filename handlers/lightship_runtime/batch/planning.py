@@ -13,6 +13,7 @@ from typing import IO, Any, Self
 
 from lightship_runtime.batch.boundaries import RangeScan, RangeScanner
 from lightship_runtime.batch.committing import finish_head, is_done, read_head
+from lightship_runtime.batch.counting import Monitoring
 from lightship_runtime.batch.errors import BatchError, UnreadableError
 from lightship_runtime.batch.ledger import Ledger, object_digest
 from lightship_runtime.batch.places import books, ledger_name, plan_name, scan_name
@@ -103,9 +104,12 @@ class Begun:
     ranges: str
 
 
-def begin(request: Request, source: Store, sink: Store) -> Begun:
-    """List the objects. Raises BatchError when the run was planned for other settings or another release."""
-    finish_head(sink)
+def begin(request: Request, source: Store, sink: Store, monitoring: Monitoring | None = None) -> Begun:
+    """List the objects, once the last run is wholly published.
+
+    Raises BatchError when the run was planned for other settings or another release.
+    """
+    finish_head(sink, monitoring)
     ranges = f"{books(request.run)}/ranges.json"
     if is_done(sink, request.run):
         return Begun(request.run, done=True, scans=0, ranges=ranges)
@@ -161,6 +165,7 @@ def _list(request: Request, source: Store, sink: Store, ranges: str) -> None:
     document = {
         "request": request.to_dict(), "objects": objects, "digests": digests_name, "ranges": ranges, "scans": scans,
         "count": count, "bytes": total, "ignored": ignored, "head": head.tag if head and request.only_new else None,
+        "time": time.time(),
     }  # fmt: skip
     sink.create(f"{books(request.run)}/begun.json", dump_document(document))
 

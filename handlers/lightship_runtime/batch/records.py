@@ -95,7 +95,8 @@ class Reject:
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
     """What became of a chunk: `part` and `rejects` are names below the run's folder, None where there are no such
-    rows. `unreadable` says why no row could be read. `seconds` of work by step."""
+    rows. `unreadable` says why no row could be read. `seconds` of work by step. `counts` are for the monitor; they are
+    kept with the item's, not with each chunk."""
 
     number: int
     file: str
@@ -114,7 +115,7 @@ class ChunkResult:
         return self.rows_in == self.rows_scored + self.rows_rejected
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__ if name != "counts"}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

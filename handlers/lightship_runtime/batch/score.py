@@ -4,7 +4,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightship_runtime.batch.block import Block
-from lightship_runtime.batch.columns import selected
+from lightship_runtime.batch.counting import Counter
 from lightship_runtime.batch.errors import BatchError, UnreadableError
 from lightship_runtime.batch.inputs import Input, open_input
 from lightship_runtime.batch.outputs import OutputColumns
@@ -30,11 +30,12 @@ type Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Model:
-    """What scores: `version` is the release's."""
+    """What scores: `version` is the release's. `counter` counts rows for the monitor, if there is one."""
 
     contract: Contract
     engine: Engine
     version: str
+    counter: Counter | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class _Pass:
         self._outputs = OutputColumns(model.contract, model.version)
         self._part = f"part-{chunk.number:06d}{EXTENSIONS[settings.format]}"
         self._rejects = f"{REJECTS}/part-{chunk.number:06d}.jsonl"
-        self._clock = {"model": 0.0, "write": 0.0}
+        self._clock = {"model": 0.0, "write": 0.0, "count": 0.0}
+        self._profile = model.counter.empty() if model.counter else None
 
     def run(self, *, typed: bool) -> ChunkResult:
         started = time.perf_counter()
@@ -93,6 +95,7 @@ class _Pass:
             for read in source.blocks:
                 rows_in += read.rows
                 outputs, block = self._predict(read)
+                self._count(outputs, block)
                 begun = time.perf_counter()
                 if outputs is not None:
                     if writer is None:
@@ -120,6 +123,7 @@ class _Pass:
             part_bytes=part.written,
             rejects=self._rejects if rejected else None,
             seconds={"read": round(read_s, 4), **{step: round(taken, 4) for step, taken in self._clock.items()}},
+            counts=self._profile.to_dict() if self._profile else None,
         )
 
     def _predict(self, block: Block) -> tuple[Outputs | None, Block]:
@@ -134,6 +138,14 @@ class _Pass:
             refusal = error
         self._clock["model"] += time.perf_counter() - begun
         return (outputs, block) if refusal is None else self._predict(_without(block, refusal))
+
+    def _count(self, outputs: Outputs | None, block: Block) -> None:
+        counter = self._model.counter
+        if counter is None or self._profile is None or outputs is None:
+            return
+        begun = time.perf_counter()
+        self._profile.add(counter.count(block.columns, outputs, block.distinct))
+        self._clock["count"] += time.perf_counter() - begun
 
     def _writer(self, sink: IO[bytes], source: Input) -> PartWriter:
         names = (*source.kept, *self._outputs.names)
@@ -175,13 +187,7 @@ def _without(block: Block, refusal: RefusedRowsError) -> Block:
         Reject(int(block.numbers[place]), None, None, f"a row that the model takes; {refusal.reason_of(place)}")
         for place in sorted(set(refusal.rows))
     ]
-    return replace(
-        block,
-        numbers=block.numbers[keep],
-        columns=[selected(column, keep) for column in block.columns],
-        kept=[selected(array, keep) for array in block.kept],
-        rejects=sorted([*block.rejects, *refused], key=lambda each: each.row),
-    )
+    return block.only(keep, [*block.rejects, *refused])
 
 
 class _Sink:

@@ -27,5 +27,7 @@ def score_item(
         return [ChunkResult.from_dict(each) for each in json.loads(earlier[0])["results"]]
     place = Place(source, sink, run_folder(run))
     results = [score_chunk(chunk, settings, model, place, progress) for chunk in chunks]
-    sink.write(name, dump_document({"results": [each.to_dict() for each in results]}))
+    counts = [each.counts for each in results if each.counts is not None]
+    merged = model.counter.merged(counts).to_dict() if model.counter and counts else None
+    sink.write(name, dump_document({"results": [each.to_dict() for each in results], "counts": merged}))
     return results

@@ -12,6 +12,7 @@ from lightship_runtime.monitor.exact import exact_sum
 from lightship_runtime.monitor.profile import CODES, FIXED_POINT, NEGATIVE, POSITIVE, UNLABELLED, Profile, add_counts
 from lightship_runtime.monitor.vector import (
     Codes,
+    Distinct,
     Floats,
     class_positions,
     numeric_codes,
@@ -30,7 +31,7 @@ class Batch:
     where there is none; `actual` n values, None or NaN where no label has come, or None for no labels at all."""
 
     codes: Codes
-    predicted: Sequence[Any]
+    predicted: Sequence[Any] | Distinct
     scores: Floats
     actual: Sequence[Any] | None = None
 
@@ -51,8 +52,10 @@ def add_batch(profile: Profile, baseline: Baseline, batch: Batch) -> None:
         _add_classes(profile, baseline, batch)
 
 
-def as_floats(values: Sequence[Any]) -> Floats:
+def as_floats(values: Sequence[Any] | Distinct) -> Floats:
     """Numbers as floats; NaN for what isn't a number."""
+    if isinstance(values, Distinct):
+        return values.spread(as_floats(values.values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
         return values.astype(np.float64)
     return np.array([_as_float(value) for value in values], np.float64)

@@ -21,7 +21,7 @@ from lightship_runtime.errors import LightshipError
 from lightship_runtime.monitor.accumulate import Batch, add_batch, scored_classes
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.profile import BATCH_ROWS, Profile
-from lightship_runtime.monitor.vector import Floats, class_positions, column_codes
+from lightship_runtime.monitor.vector import Distinct, Floats, class_positions, column_codes
 
 SCHEMA = 1
 HOUR = 3600
@@ -46,8 +46,8 @@ class Counts:
 
 def count_rows(
     bins: Baseline,
-    columns: Sequence[Sequence[Any] | NDArray[Any]],
-    predicted: Sequence[Any],
+    columns: Sequence[Sequence[Any] | NDArray[Any] | Distinct],
+    predicted: Sequence[Any] | Distinct,
     scores: Floats | None = None,
 ) -> Profile:
     """The profile of n rows without labels.

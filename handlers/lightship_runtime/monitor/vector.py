@@ -1,7 +1,7 @@
 """The bin codes of `bins.py` and the maps of a baseline, for arrays of values at once."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,30 @@ type Codes = NDArray[np.uint8]
 _DIGITS = np.frombuffer(DIGITS.encode(), np.uint8)
 
 
+class Distinct:
+    """n values told by their distinct ones: `values[places]`. What is done to a value is then done once for each."""
+
+    __slots__ = ("places", "values")
+
+    def __init__(self, values: Sequence[Any], places: "NDArray[np.integer[Any]]") -> None:
+        self.values = values
+        self.places = places
+
+    @classmethod
+    def of(cls, values: "NDArray[Any]") -> Self:
+        """Of an array that isn't of objects."""
+        found, places = np.unique(values, return_inverse=True)
+        return cls(found.tolist(), places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def spread[T: np.generic](self, found: NDArray[T]) -> NDArray[T]:
+        """What was found of each distinct value, for all n."""
+        spread: NDArray[T] = found[self.places]
+        return spread
+
+
 def numeric_codes(track: Track, values: Floats) -> Codes:
     """The codes of an array of numbers; NaN is missing."""
     codes = _DIGITS[np.searchsorted(np.asarray(track.edges, np.float64), values, side="right")]
@@ -42,20 +66,26 @@ def numeric_codes(track: Track, values: Floats) -> Codes:
     return codes
 
 
-def object_codes(track: Track, values: Sequence[Any]) -> Codes:
+def object_codes(track: Track, values: Sequence[Any] | Distinct) -> Codes:
     """The codes of any values, each as the per-row coder gives it; equal values of one type are coded once."""
+    if isinstance(values, Distinct):
+        return values.spread(object_codes(track, values.values))
     return _each_once(track_coder(track), values)
 
 
-def column_codes(column: ColumnBaseline, values: "Sequence[Any] | NDArray[Any]") -> Codes:
+def column_codes(column: ColumnBaseline, values: "Sequence[Any] | NDArray[Any] | Distinct") -> Codes:
     """The codes (n, tracks) of a column's values as the per-row coder gives them.
 
     `values` are what a contract accepts: an array of floats (NaN for missing), integers or booleans, or objects with
     None for missing.
     """
     tracks = len(column.tracks)
+    if isinstance(values, Distinct):
+        return values.spread(column_codes(column, values.values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and column.kind == "numeric":
         return numeric_codes(column.tracks[0], values.astype(np.float64))[:, None]
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
+        return column_codes(column, Distinct.of(values))
     items: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
     return _each_once(column_coder(column), items).reshape(len(items), tracks)
 
@@ -74,8 +104,10 @@ def _each_once(coder: Coder, values: Sequence[Any]) -> Codes:
     return np.frombuffer("".join(codes).encode(), np.uint8)
 
 
-def class_positions(classes: Sequence[str], values: Sequence[Any], missing: int = -1) -> NDArray[np.int64]:
+def class_positions(classes: Sequence[str], values: Sequence[Any] | Distinct, missing: int = -1) -> NDArray[np.int64]:
     """Each value's place among the classes; len(classes) for an unknown one, `missing` for None and NaN."""
+    if isinstance(values, Distinct):
+        return values.spread(class_positions(classes, values.values, missing))
     places = {key: place for place, key in enumerate(classes)}
     for alias, key in (("true", "1"), ("false", "0")):
         if key in places and alias not in places:

@@ -32,6 +32,7 @@ def batch_group() -> None:
 @click.option("--encoding", default="utf-8", show_default=True, help="Of CSV and JSON Lines.")
 @click.option("--max-rejects", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share of rows.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--monitoring", metavar="DIR", help="Add the run's counts to this monitoring store, or s3://bucket/.")
 @click.option("--run", "run_id", help="The run's id.  [default: from the input and the release]")
 @json_option
 def run_command(source: str, destination: str, release: Path, as_json: bool, **options: Any) -> None:
@@ -59,6 +60,7 @@ def run_command(source: str, destination: str, release: Path, as_json: bool, **o
         format=options["input_format"],
         run=options["run_id"],
         workers=options["workers"] or 0,
+        monitoring=sink_location(options["monitoring"]) if options["monitoring"] else None,
     )
     begun = time.perf_counter()
     with _progress_bar() as report:
