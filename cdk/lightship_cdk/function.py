@@ -73,6 +73,7 @@ class PredictFunction(Construct):
         manifest = release.manifest
         self.release = release
         self.timeout_s = settings.timeout_s
+        self.memory_mb = settings.memory_mb or memory_for(release)
         self.log_group = custody.log_group(self, "Logs")
         self.role = self._role(settings, network)
         place = place_in(self, network) if network else None
@@ -86,7 +87,7 @@ class PredictFunction(Construct):
             code=lambda_.Code.from_asset(release.zip_path("realtime")),
             role=closed(self.role),
             log_group=self.log_group,
-            memory_size=settings.memory_mb or memory_for(release),
+            memory_size=self.memory_mb,
             timeout=cdk.Duration.seconds(settings.timeout_s),
             environment=_environment(stage, sampled_share, capture or Capture()),
             tracing=lambda_.Tracing.ACTIVE if settings.tracing else None,

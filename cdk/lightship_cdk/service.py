@@ -13,7 +13,7 @@ from lightship_cdk.alarms import Alarms, count_failures
 from lightship_cdk.batch import ScheduledBatch
 from lightship_cdk.comparison import Comparison
 from lightship_cdk.custody import create_custody
-from lightship_cdk.dashboard import create_dashboard
+from lightship_cdk.dashboard import create_dashboard, create_runbooks
 from lightship_cdk.function import PredictFunction
 from lightship_cdk.http_endpoint import HttpEndpoint
 from lightship_cdk.monitoring import Monitoring, can_be_monitored
@@ -180,8 +180,8 @@ class ModelService(Construct):
         )
         self.notifier.follow(self.rollout, watched.log_groups)
         self.alarms = Alarms(self, "Alarms", watched=watched)
-        every = [*self.alarms.by_id.values(), *self.rollback_alarms.by_id.values()]
-        self.dashboard = create_dashboard(self, watched, every, self.comparison)
+        self.dashboard = create_dashboard(self, watched, [self.alarms, self.rollback_alarms], self.comparison)
+        self.runbooks = create_runbooks(self, watched)
 
     def _watched(self, settings: ServiceSettings) -> Watched:
         """What there is of the service."""
