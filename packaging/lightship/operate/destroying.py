@@ -39,17 +39,10 @@ def kept_by(stack: DeployedStack) -> tuple[Kept, ...]:
 
 
 def destroy(aws: Clients, stack: DeployedStack, say: Say, sleep: Sleep = time.sleep) -> None:
-    """Delete the stack and wait until it is gone. Raises OperateError when it isn't.
-
-    Buckets that the template doesn't keep are emptied first: CloudFormation deletes none that has objects.
-    """
+    """Delete the stack and wait until it is gone. Raises OperateError when it isn't."""
     if stack.moving and stack.status not in {"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
         raise OperateError(f"The stack {stack.name} is {stack.status}. Wait until it is still: `lightship status`.")
-    definitions = stack.template.get("Resources", {})
-    for each in stack.of_type("AWS::S3::Bucket"):
-        if each.physical and definitions.get(each.logical, {}).get("DeletionPolicy") == "Delete":
-            say(f"emptying bucket {each.physical}")
-            empty_bucket(aws, each.physical)
+    empty_unkept(aws, stack, say)
     say("deleting the stack")
     aws("cloudformation").delete_stack(StackName=stack.name)
     try:
@@ -60,6 +53,15 @@ def destroy(aws: Clients, stack: DeployedStack, say: Say, sleep: Sleep = time.sl
         ) from None
     if status not in {"DELETE_COMPLETE", "ABSENT"}:
         raise OperateError(f"The stack {stack.name} is {status}: {reason} Mend that, then destroy again.")
+
+
+def empty_unkept(aws: Clients, stack: DeployedStack, say: Say) -> None:
+    """Empty the buckets that go with the stack, as its template says: CloudFormation deletes none that has objects."""
+    definitions = stack.template.get("Resources", {})
+    for each in stack.of_type("AWS::S3::Bucket"):
+        if each.physical and definitions.get(each.logical, {}).get("DeletionPolicy") == "Delete":
+            say(f"emptying bucket {each.physical}")
+            _empty_bucket(aws, each.physical)
 
 
 def delete_kept(aws: Clients, kept: tuple[Kept, ...], say: Say) -> tuple[Kept, ...]:
@@ -88,7 +90,7 @@ def _delete_table(aws: Clients, name: str) -> None:
     aws("dynamodb").delete_table(TableName=name)
 
 
-def empty_bucket(aws: Clients, name: str) -> None:
+def _empty_bucket(aws: Clients, name: str) -> None:
     """Delete all objects of a bucket, with their old versions."""
     s3 = aws("s3")
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
@@ -99,7 +101,7 @@ def empty_bucket(aws: Clients, name: str) -> None:
 
 
 def _delete_bucket(aws: Clients, name: str) -> None:
-    empty_bucket(aws, name)
+    _empty_bucket(aws, name)
     aws("s3").delete_bucket(Bucket=name)
 
 

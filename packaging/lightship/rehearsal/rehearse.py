@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lightship.config import Config, load_config
+from lightship.operate.destroying import empty_unkept
+from lightship.operate.stacks import read_stack
 from lightship.rehearsal import variants
 from lightship.rehearsal.alarm_step import page_of, sound_and_end
 from lightship.rehearsal.aws import ACCOUNT, REGION, EmulatedAws
@@ -39,7 +41,7 @@ NOT_PROVEN = (
     "quotas of your account, service limits, and the time that AWS takes",
     "the minutes of a gradual shift: its steps follow each other at once",
     "alarms sounding: they exist as configured, but no metric is evaluated here",
-    "schedules firing, e-mail being delivered, DNS and certificates",
+    "schedules firing by the clock, Firehose's own waiting and unpacking, e-mail being delivered, DNS and certificates",
     "Lambda's memory limit, CPU share, arm64 processors, and the start of a real microVM",
 )
 
@@ -206,13 +208,21 @@ class Rehearsal:
     def destroy(self) -> None:
         """Take the stack down and see that it is gone."""
         with self.step("destroy") as words:
+            if deployed := read_stack(self.clients, self.stack):
+                empty_unkept(self.clients, deployed, self.listener.line)
             self.cdk.must("destroy", self.stack, "--force", app=self.assembly)
             cloudformation = self.clients("cloudformation")
             names = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
             if self.stack in names:
                 raise CheckFailedError(f"The stack {self.stack} is still there after `cdk destroy`.")
-            kept = len(self.clients("logs").describe_log_groups()["logGroups"])
-            words.append(f"the stack is gone, {kept} log groups are kept" if kept else "the stack is gone")
+            words.append(", ".join(["the stack is gone", *self._kept()]))
+
+    def _kept(self) -> list[str]:
+        """What a stack leaves behind, in words."""
+        groups = len(self.clients("logs").describe_log_groups()["logGroups"])
+        buckets = [each["Name"] for each in self.clients("s3").list_buckets()["Buckets"]]
+        telemetry = [f"{name} is kept" for name in buckets if name.startswith(f"{self.stack.lower()}-")]
+        return [*([f"{groups} log groups are kept"] if groups else []), *telemetry]
 
     def ready(self) -> dict[str, Any]:
         """What a script needs to use a rehearsal that is kept."""
