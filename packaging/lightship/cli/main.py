@@ -10,6 +10,7 @@ from lightship.cli import (
     batch,
     drill,
     init,
+    monitor,
     mute,
     operate,
     package,
@@ -48,6 +49,9 @@ for command in (
     mute.mute_command,
     mute.unmute_command,
     releases_elsewhere.call_command,
+    monitor.feedback_command,
+    monitor.monitor_command,
+    monitor.report_command,
     releases_elsewhere.push_command,
     releases_elsewhere.pull_command,
 ):

@@ -52,7 +52,7 @@ def _metric_card(baseline: Baseline, history: History, name: str) -> str:
 
 
 def traffic_section(history: History) -> str:
-    """Volume, label coverage, and the data quality of the latest window."""
+    """Volume, label coverage, latency, and the data quality of the latest window."""
     rows = [float(document["rows"]) for document in history.windows]
     coverage = [float(document["labels"]["coverage"]) for document in history.windows]
     start, end = history.axis()
@@ -64,8 +64,44 @@ def traffic_section(history: History) -> str:
         f"{columns('Predictions in each window', rows, marks)}{axis}</div>"
         f'<div class="card"><h3>Outcomes known</h3><small>at most {percent(max(coverage))} of a window</small>'
         f"{columns('Share of predictions with a known outcome', coverage, marks)}{axis}</div>"
-        f'<div class="card"><h3>In the latest window</h3>{_quality(history.last["quality"])}</div></div>'
+        f"{_latency_card(history)}"
+        f'<div class="card"><h3>In the latest window</h3>{_quality(history.last["quality"])}'
+        f"{_requests(history)}</div></div>"
     )
+
+
+def _latency_card(history: History) -> str:
+    """The time of half of the requests and of 99 in 100; empty where it wasn't kept."""
+    kept = [document.get("requests", {}).get("latency_ms", {}) for document in history.windows]
+    if not any(kept):
+        return ""
+    half, most = ([quantiles.get(name) for quantiles in kept] for name in ("p50", "p99"))
+    series = [Series("guess", most), Series("real", half)]
+    low, high = borders(series, None)
+    axis = [f"{number(border)} ms" for border in (max(low, 0.0), high)]
+    last = next(quantiles for quantiles in reversed(kept) if quantiles)
+    start, end = history.axis()
+    return (
+        '<div class="card"><div class="head"><h3>Time of a request</h3><small>dashed: 99 of 100</small></div>'
+        f"<div>{number(last['p50'])} ms <small>half; 99 of 100 within {number(last['p99'])} ms</small></div>"
+        f"{lines('Time of a request over time', series, None, axis, history.marks())}"
+        f'<div class="axis"><span>{start}</span><span>{end}</span></div></div>'
+    )
+
+
+def _requests(history: History) -> str:
+    """Requests of the latest window by outcome."""
+    requests = history.last.get("requests")
+    if not requests:
+        return ""
+    names = {
+        "requests": "Requests",
+        "refused": "Refused requests",
+        "failed": "Failed requests",
+        "cold_starts": "Cold starts",
+    }
+    rows = "".join(f"<tr><td>{name}</td><td class=num>{requests[key]:,}</td></tr>" for key, name in names.items())
+    return f"<table>{rows}</table>"
 
 
 def _quality(quality: Mapping[str, Any]) -> str:
