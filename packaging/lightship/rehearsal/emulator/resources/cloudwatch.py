@@ -1,5 +1,6 @@
 """CloudWatch: alarms, composite alarms and dashboards."""
 
+from lightship.rehearsal.emulator.resources.alarm_limits import check_alarm, check_composite, check_dashboard
 from lightship.rehearsal.emulator.resources.base import Context, Made, Properties, Resource, gone_already
 
 
@@ -10,6 +11,11 @@ class CompositeAlarm(Resource):
 
     def create(self, context: Context, properties: Properties) -> Made:
         name = properties.pop("AlarmName", None) or context.generated_name(255)
+        told = context.aws("cloudwatch").get_paginator("describe_alarms").paginate()
+        known = {
+            each["AlarmName"] for page in told for kind in page.values() if isinstance(kind, list) for each in kind
+        }
+        check_composite({"AlarmName": name, **properties}, known)
         context.call("cloudwatch", "PutCompositeAlarm", {"AlarmName": name, **properties})
         return Made(name, {"Arn": context.arn("cloudwatch", f"alarm:{name}")})
 
@@ -27,6 +33,7 @@ class Alarm(Resource):
 
     def create(self, context: Context, properties: Properties) -> Made:
         name = properties.setdefault("AlarmName", context.generated_name(255))
+        check_alarm(properties)
         context.call("cloudwatch", "PutMetricAlarm", properties)
         return Made(name, {"Arn": context.arn("cloudwatch", f"alarm:{name}")})
 
@@ -44,6 +51,7 @@ class Dashboard(Resource):
 
     def create(self, context: Context, properties: Properties) -> Made:
         name = properties.setdefault("DashboardName", context.generated_name(255))
+        check_dashboard(properties)
         context.call("cloudwatch", "PutDashboard", properties)
         return Made(name)
 
