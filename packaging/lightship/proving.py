@@ -11,6 +11,7 @@ from typing import Any
 from lightship.gateway import HttpRequest
 from lightship.gateway.http_api import to_event
 from lightship.lambda_host import Function, Invocation, Worker, remove_tree, tree_digest, unpack
+from lightship.verifying import verify_model
 from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, Golden, compare
@@ -66,6 +67,7 @@ def prove(
     with tempfile.TemporaryDirectory(prefix="lightship-proof-") as folder:
         root = unpack(archive, Path(folder) / "task")
         try:
+            verify_model(root / "model")
             before = tree_digest(root)
             function = Function(root=root, handler=handler, python=target.python, name="lightship-proof", timeout_s=60)
             traces = _run(function, contract, golden, say)

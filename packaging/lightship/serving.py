@@ -21,7 +21,10 @@ from lightship_runtime.errors import LightshipError
 from lightship_runtime.manifest import Release
 
 REALTIME = "realtime"
+MODEL_FOLDER = "model"
 DEFAULT_TIMEOUT_S = 15.0
+
+type Answered = Callable[[int, bytes], None]
 
 
 @contextmanager
@@ -39,6 +42,10 @@ def unpacked_function(
     root = Path(tempfile.mkdtemp(prefix=f"lightship-{use}-"))
     try:
         unpack(folder / artifact.file, root)
+        if (root / MODEL_FOLDER).is_dir():
+            from lightship.verifying import verify_model
+
+            verify_model(root / MODEL_FOLDER)
         yield Function(
             root,
             artifact.handler,
@@ -55,7 +62,8 @@ def unpacked_function(
 class ModelServer:
     """A function behind HTTP on 127.0.0.1: `workers` processes (one a core by default) and a front. Context manager.
 
-    `pages` answers some `(method, path)` itself, before the function. `log` gets every line the function prints.
+    `pages` answers some `(method, path)` itself, before the function. `log` gets every line the function prints,
+    `answered` the status and body of every answer of the function's.
     """
 
     def __init__(
@@ -66,8 +74,10 @@ class ModelServer:
         workers: int | None = None,
         log: Callable[[str], None] = lambda _line: None,
         pages: Mapping[tuple[str, str], Answer] | None = None,
+        answered: Answered = lambda _status, _body: None,
     ) -> None:
         self._pages = dict(pages or {})
+        self._answered = answered
         self.pool = WorkerPool.start(function, workers or os.cpu_count() or 1, log)
         try:
             self._front = LoopbackServer(self.answer, port=port)
@@ -82,7 +92,9 @@ class ModelServer:
         if page := self._pages.get((request.method, request.path)):
             return page(request)
         event = json.dumps(to_event(request), separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-        return integrate(self.pool.submit(event))
+        response = integrate(self.pool.submit(event))
+        self._answered(response.status, response.body)
+        return response
 
     def close(self) -> None:
         self._front.close()
@@ -116,10 +128,14 @@ def serve(
     log: Callable[[str], None] = lambda _line: None,
     ready: Callable[[ModelServer], None],
     pages: Mapping[tuple[str, str], Answer] | None = None,
+    answered: Answered = lambda _status, _body: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, calling `ready` once when requests are answered. From the main thread only."""
     stop = threading.Event()
-    with _stopping(stop), ModelServer(function, port=port, workers=workers, log=log, pages=pages) as server:
+    with (
+        _stopping(stop),
+        ModelServer(function, port=port, workers=workers, log=log, pages=pages, answered=answered) as server,
+    ):
         if not stop.is_set():
             ready(server)
         stop.wait()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship.assembly import CODE
+from lightship.verifying import verify_model
 from lightship_runtime.batch.counting import Counter
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.score import Model
@@ -46,7 +47,7 @@ class BatchModel:
 
 
 def unpack_model(release_folder: Path, scratch: Path) -> BatchModel:
-    """Raises NotAReleaseError, or BatchError for a release without a batch artifact."""
+    """Raises NotAReleaseError, BatchError for a release without a batch artifact, or InvalidProgramError."""
     release = Release.read(release_folder)
     artifact = release.artifacts.get("batch")
     if artifact is None:
@@ -56,4 +57,5 @@ def unpack_model(release_folder: Path, scratch: Path) -> BatchModel:
         for name in archive.namelist():
             if name.startswith(MODEL) and ".." not in name:
                 archive.extract(name, scratch)
+    verify_model(scratch / MODEL)
     return BatchModel(release.name, release.version, scratch / MODEL)

@@ -9,6 +9,7 @@ from typing import Any
 from lightship.assembly import BATCH_HANDLER
 from lightship.lambda_host import Function, Worker, remove_tree, unpack
 from lightship.proving import ProofError
+from lightship.verifying import verify_model
 from lightship_runtime.batch.outputs import output_names
 from lightship_runtime.contract import Contract
 from lightship_runtime.golden import Agreement, Golden, compare
@@ -32,6 +33,7 @@ def prove_batch(
     with tempfile.TemporaryDirectory(prefix="lightship-proof-") as folder:
         root = unpack(archive, Path(folder) / "task")
         try:
+            verify_model(root / "model")
             return try_batch(
                 root, contract=contract, golden=golden, tolerance=tolerance, target=target, handler=handler
             )

@@ -10,6 +10,7 @@ import numpy as np
 from lightship.compile.context import Context
 from lightship.compile.errors import UnsupportedModelError
 from lightship.compile.values import RawColumn, Value
+from lightship.verifying import verify_program
 from lightship_runtime.contract import Column, Contract
 from lightship_runtime.program.format import open_program
 from lightship_runtime.program.operations import impure_operations
@@ -38,6 +39,7 @@ def compile_model(model: Any, contract: Contract, folder: Path) -> Compiled:
     outputs = _outputs(c, model, contract, x)
     size = c.builder.write(outputs, folder)
     program = checked_program(open_program(folder), contract)
+    verify_program(program)
     impure = impure_operations(program)
     reason = f"{', '.join(impure)} need NumPy" if impure else None
     return Compiled(folder, size, not impure, reason, c.single_precision)
