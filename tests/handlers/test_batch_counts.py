@@ -66,6 +66,10 @@ def sample(rows: int) -> pd.DataFrame:
     return frame
 
 
+def plain(rows: int) -> list[dict[str, Any]]:
+    return json.loads(sample(rows).fillna(0).to_json(orient="records"))  # type: ignore[no-any-return]
+
+
 def bins() -> Baseline:
     frame = sample(400)
     outputs = Rule().predict([frame["miles"]])
@@ -141,7 +145,7 @@ def test_merged_chunks_are_the_counts_of_the_whole(rows: list[dict[str, Any]], c
 
 
 def test_a_commit_cut_short_counts_once_in_its_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_rows(tmp_path, [{**each, "note": None} for each in sample(30).fillna(0).to_dict("records")])
+    write_rows(tmp_path, plain(30))
     monitoring = Monitoring(LocalStore(tmp_path / "store"), COUNTER, "v1")
     # Whenever somebody looks at the clock, it is two hours later.
     clock = count(1_790_000_000.0, 7_200.0)
@@ -167,7 +171,7 @@ def test_a_commit_cut_short_counts_once_in_its_first_hour(tmp_path: Path, monkey
 
 
 def test_without_a_store_nothing_is_written_besides(tmp_path: Path) -> None:
-    write_rows(tmp_path, [{**each, "note": None} for each in sample(10).fillna(0).to_dict("records")])
+    write_rows(tmp_path, plain(10))
     run(tmp_path, 500, None)
     assert not (tmp_path / "store").exists()
 

@@ -26,7 +26,8 @@ from lightship.rehearsal.schedules import fire
 from lightship.rehearsal.workspace import Workspace
 from lightship_runtime.contract import Contract
 from lightship_runtime.golden import Golden, compare
-from lightship_runtime.manifest import Release
+from lightship_runtime.manifest import BASELINE, Release
+from lightship_runtime.monitor.counts import decode_counts
 from lightship_runtime.predict import class_key
 from lightship_runtime.telemetry import NAMESPACE
 
@@ -176,10 +177,29 @@ def run_batch(
     _must_equal("the same time delivered again finds the run done", True, again["begun"]["done"])
     _must_equal("what lies below the output after that", before, read.everything())
     _check_traces(clients, stack, config, release, wanted["rows_in"])
+    counted = _counted(clients, outputs, release)
+    if counted is not None:
+        _must_equal("rows counted for the monitor, and rejects", (len(prepared.keys), prepared.bad), counted)
     return (
         f"{len(runs)} runs, each of what was new; {wanted['rows_in']} rows in: {wanted['rows_scored']} scored, "
         f"{prepared.bad} rejected; predictions agree with the model's by key; a time delivered twice changed nothing"
+        + ("; all of them counted for the monitor" if counted else "")
     )
+
+
+def _counted(clients: Clients, outputs: Mapping[str, str], release: Release) -> tuple[int, int] | None:
+    """Rows and rejects in the monitoring store's counts; None where there is no store, or the release has no bins."""
+    if "MonitoringBucket" not in outputs or BASELINE not in release.files:
+        return None
+    s3, bucket = clients("s3"), outputs["MonitoringBucket"]
+    rows = rejected = 0
+    for each in s3.list_objects_v2(Bucket=bucket, Prefix="counts/").get("Contents", ()):
+        counts = decode_counts(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
+        if counts is None or counts.version != release.version:
+            raise CheckFailedError(f"Batch, {each['Key']} in {bucket} isn't counts of {release.version}.")
+        rows += counts.document["rows"]
+        rejected += counts.rejected
+    return rows, rejected
 
 
 def _check_traces(clients: Clients, stack: str, config: Config, release: Release, rows: int) -> None:
