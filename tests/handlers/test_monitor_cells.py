@@ -243,6 +243,17 @@ def test_an_hour_is_that_of_the_id(baseline: Baseline, tmp_path: Path) -> None:
     assert {hour: profile.rows for (_, hour), profile in cells.profiles.items()} == {START - HOUR: 1, START: 1}
 
 
+@pytest.mark.parametrize(("length", "days"), [(24, [(0, 1), (1, 3), (3, 4)]), (72, [(0, 3), (3, 6)]), (168, [(0, 7)])])
+def test_windows_may_span_whole_days(length: int, days: list[tuple[int, int]]) -> None:
+    midnight = START // DAY * DAY
+    counts = {0: 300, 1: 300, 2: 300, 3: 600}
+    rows = {("v1", midnight + DAY * day + 5 * HOUR): count for day, count in counts.items()}
+    rows["v1", midnight + 20 * HOUR] = 250
+    spans = closed_spans(rows, midnight + 7 * DAY, hours=length)
+    assert [((span.start - midnight) / DAY, (span.end - midnight) / DAY) for span in spans] == days
+    assert closed_spans(rows, midnight + 7 * DAY, spans[:1], length) == spans
+
+
 def test_published_windows_stay_where_they_are() -> None:
     rows = hours(600, 100, 300, 100, 900)
     published = closed_spans(rows, START + 4 * HOUR)

@@ -1,7 +1,8 @@
 """The monitor as Lambda calls it, once an hour, with `{"time": ...}`: when it was scheduled (ISO 8601), or now.
 
 Its environment: LIGHTSHIP_MONITORING (`s3://bucket`, or `s3://bucket/prefix`), LIGHTSHIP_SERVICE, LIGHTSHIP_STAGE; and
-LIGHTSHIP_ACCURACY_FLOOR, where there is one. A folder in place of the bucket does as well.
+where they are wanted LIGHTSHIP_ACCURACY_FLOOR and LIGHTSHIP_WINDOW_HOURS (windows span a multiple of so many hours; 1
+by default). A folder in place of the bucket does as well.
 """
 
 import os
@@ -37,7 +38,12 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     version, service, baseline = _release()
     with tempfile.TemporaryDirectory(prefix="lightship-monitor-") as scratch:
         report = run_monitor(
-            open_store(address, _client), until, Path(scratch), own=(version, baseline), floor=_floor()
+            open_store(address, _client),
+            until,
+            Path(scratch),
+            own=(version, baseline),
+            floor=_floor(),
+            hours=int(os.environ.get("LIGHTSHIP_WINDOW_HOURS", "1")),
         )
     source = Source(
         os.environ.get("LIGHTSHIP_SERVICE", service), os.environ.get("LIGHTSHIP_STAGE", "local"), report.version

@@ -86,12 +86,19 @@ class Baselines:
 
 
 def run_monitor(
-    store: Store, until: float, scratch: Path, *, own: tuple[str, Baseline] | None = None, floor: float | None = None
+    store: Store,
+    until: float,
+    scratch: Path,
+    *,
+    own: tuple[str, Baseline] | None = None,
+    floor: float | None = None,
+    hours: int = 1,
 ) -> Report:
     """Bring the store's results up to `until`, in seconds since 1970.
 
     `own` is this release's version and baseline, `scratch` a folder for temporary files about the size of the
-    telemetry, `floor` an accuracy below which a window is a breach. Hours that end after `until` are left for later.
+    telemetry, `floor` an accuracy below which a window is a breach, `hours` what a window's length is a multiple of.
+    Hours that end after `until` are left for later.
     """
     baselines = Baselines(store, own)
     latest = _read_latest(store)
@@ -105,7 +112,7 @@ def run_monitor(
     counter.run(recent, {hour for hour in late if hour < recent[0]})
     first_hour = _first_hour(latest, days, recent)
     publisher = _Publisher(store, days, baselines, until, first_hour, str(latest.get("version", "")))
-    windows = publisher.publish(recent, counter.counted)
+    windows = publisher.publish(recent, counter.counted, hours)
     version = publisher.current()
     entries = publisher.ledgers[version].until(until) if version else []
     state = breaches(
@@ -170,7 +177,7 @@ class _Publisher:
         self.first = first
         self.ledgers: dict[str, Ledger] = {}
 
-    def publish(self, recent: Sequence[int], counted: set[int]) -> list[Span]:
+    def publish(self, recent: Sequence[int], counted: set[int], hours: int) -> list[Span]:
         """Write the windows that are new, and those whose hours, or the hours a week before, were counted anew."""
         weights = weights_of(self._days.hours(recent))
         cells = [hour.cells for start in counted if (hour := self._days.find(start))]
@@ -180,7 +187,7 @@ class _Publisher:
         published = set(known)
         touched = counted | {hour + WEEK for hour in counted}
         changed = []
-        for span in closed_spans(weights, self._until, known):
+        for span in closed_spans(weights, self._until, known, hours):
             baseline = self._baselines(span.version)
             due = span not in published or any(span.holds(hour) for hour in touched)
             if due and span.end <= self._until and baseline is not None and self._publish(span, baseline):

@@ -26,12 +26,17 @@ class Span:
         return self.start <= hour < self.end
 
 
-def closed_spans(rows: Mapping[CellKey, int], until: float, published: Iterable[Span] = ()) -> tuple[Span, ...]:
+def closed_spans(
+    rows: Mapping[CellKey, int], until: float, published: Iterable[Span] = (), hours: int = 1
+) -> tuple[Span, ...]:
     """The closed windows among hours that ended by `until`, given each hour's rows.
 
     A version's windows are disjoint and successive. One opens with the first hour that has rows and closes at the end
     of the hour in which it reaches 500 rows, or after seven days with what it has. So it spans an hour to a day where
     traffic allows that. The same rows give the same windows, whenever they are asked for.
+
+    With `hours`, windows span a multiple of so many hours, and from a day on they begin at midnight (UTC): then columns
+    that follow the clock or the week are compared like with like.
 
     `published` windows stay as they are, whatever rows come late: others begin after the last of them.
     """
@@ -41,26 +46,35 @@ def closed_spans(rows: Mapping[CellKey, int], until: float, published: Iterable[
         ends[span.version] = max(ends.get(span.version, 0), span.end)
     for version in sorted({version for version, _ in rows}):
         after = ends.get(version, 0)
-        hours = {hour: count for (name, hour), count in rows.items() if name == version and hour >= after}
-        spans += [Span(version, start, end) for start, end in _successive(hours, until)]
+        found = {hour: count for (name, hour), count in rows.items() if name == version and hour >= after}
+        spans += [Span(version, start, end) for start, end in _successive(found, until, hours * HOUR, after)]
     return tuple(sorted(spans))
 
 
-def _successive(rows: Mapping[int, int], until: float) -> list[tuple[int, int]]:
-    spans = []
-    start, gathered = None, 0
-    for hour in sorted(hour for hour, count in rows.items() if count and hour + HOUR <= until):
-        if start is not None and hour >= start + AT_MOST:
-            spans.append((start, start + AT_MOST))
-            start, gathered = None, 0
-        start = hour if start is None else start
-        gathered += rows[hour]
-        if gathered >= LEAST_ROWS:
-            spans.append((start, hour + HOUR))
-            start, gathered = None, 0
-    if start is not None and start + AT_MOST <= until:
-        spans.append((start, start + AT_MOST))
+def _successive(rows: Mapping[int, int], until: float, step: int, after: int) -> list[tuple[int, int]]:
+    """Start and end of each window. `step` is the shortest one's seconds, `after` the end of the last one before."""
+    spans: list[tuple[int, int]] = []
+    for hour in sorted(hour for hour, count in rows.items() if count):
+        if spans and hour < spans[-1][1]:
+            continue
+        begun = hour // DAY * DAY if step >= DAY else hour
+        start = max(begun, spans[-1][1] if spans else after)
+        end = _end(rows, start, step)
+        if end > until:
+            break
+        spans.append((start, end))
     return spans
+
+
+def _end(rows: Mapping[int, int], start: int, step: int) -> int:
+    """The end of the first multiple of `step` that holds 500 rows, or of the last that isn't over seven days."""
+    last = start + max(step, AT_MOST // step * step)
+    gathered = 0
+    for end in range(start + step, last + 1, step):
+        gathered += sum(rows.get(hour, 0) for hour in range(end - step, end, HOUR))
+        if gathered >= LEAST_ROWS:
+            return end
+    return last
 
 
 def weight(profile: Profile) -> int:

@@ -32,10 +32,23 @@ release_option = click.option("--release", type=FOLDER, help="Whose baseline is 
 @click.argument("store", metavar="STORE")
 @release_option
 @click.option("--until", metavar="TIME", help="Hours that end later stay open (ISO 8601).  [default: now]")
+@click.option(
+    "--window-hours",
+    type=click.IntRange(1, 168),
+    default=1,
+    show_default=True,
+    help="Windows span a multiple of so many hours; 24 or 168 for inputs that follow the clock or the week.",
+)
 @click.option("--accuracy-floor", type=click.FloatRange(0, 1), help="Accuracy below this is a breach in any case.")
 @json_option
 def monitor_command(
-    store: str, release: Path | None, until: str | None, accuracy_floor: float | None, as_json: bool
+    *,
+    store: str,
+    release: Path | None,
+    until: str | None,
+    window_hours: int,
+    accuracy_floor: float | None,
+    as_json: bool,
 ) -> None:
     """Bring the results in STORE, a folder or s3://BUCKET/PREFIX, up to date, as the deployed monitor does hourly."""
     from lightship_runtime.manifest import Release
@@ -47,7 +60,7 @@ def monitor_command(
         own = (Release.read(release).version, _baseline(release))
     with progress() as say, tempfile.TemporaryDirectory(prefix="lightship-monitor-") as scratch:
         say("reading telemetry")
-        report = run_monitor(_opened(store), end, Path(scratch), own=own, floor=accuracy_floor)
+        report = run_monitor(_opened(store), end, Path(scratch), own=own, floor=accuracy_floor, hours=window_hours)
     print_json(report.to_dict()) if as_json else _print_report(report)
 
 
