@@ -14,36 +14,43 @@ from lightship_runtime.manifest import Release
 @release_argument
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: one a core]")
-@click.option(
-    "--telemetry",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Keep telemetry in this folder, for a monitor.",
-)
 @json_option
-def serve_command(release: Path, port: int, workers: int | None, telemetry: Path | None, as_json: bool) -> None:
-    """Serve RELEASE's realtime.zip on http://127.0.0.1:PORT until Ctrl-C, as API Gateway and Lambda would."""
+def serve_command(release: Path, port: int, workers: int | None, as_json: bool) -> None:
+    """Serve RELEASE's realtime.zip on http://127.0.0.1:PORT until Ctrl-C, as API Gateway and Lambda would.
+
+    The path /dashboard shows live what the function's telemetry says.
+    """
+    from lightship.page import PATH, Drift, Live, Site
     from lightship.serving import ModelServer, ready_line, serve, unpacked_function
-    from lightship.telemetry_folder import TelemetryFolder
 
     found = Release.read(release)
-    log = _log
-    if telemetry is not None:
-        store = TelemetryFolder(telemetry, _log)
-        store.keep_baseline(release, found)
-        log = store.log
+    live = Live()
+    site = Site(found.name, live, Drift(live, release), objectives=_objectives(found.name))
+
+    def log(line: str) -> None:
+        click.echo(line, err=True)
+        live.take(line)
+
     with unpacked_function(release, found) as function:
 
         def ready(server: ModelServer) -> None:
+            dashboard = f"{server.url}{PATH}"
             if as_json:
-                kept = {} if telemetry is None else {"telemetry": str(telemetry)}
-                click.echo(json.dumps({"url": server.url, "workers": len(server.pool.workers), **kept}))
+                told = {"url": server.url, "workers": len(server.pool.workers), "dashboard": dashboard}
+                click.echo(json.dumps(told))
             else:
-                click.echo(ready_line(server, function))
-                if telemetry is not None:
-                    click.echo(f"Telemetry is kept in {telemetry}.")
+                click.echo(f"{ready_line(server, function)} Live numbers: {dashboard}")
 
-        serve(function, port=port, workers=workers, log=log, ready=ready)
+        serve(function, port=port, workers=workers, log=log, ready=ready, pages=site.pages, answered=live.answered)
 
 
-def _log(line: str) -> None:
-    click.echo(line, err=True)
+def _objectives(name: str) -> tuple[float, float]:
+    """Latency in milliseconds and share of requests answered: those of the project one stands in, if the model is its
+    own, or the defaults."""
+    from lightship.config import FILE, MonitoringConfig, load_config
+
+    monitoring = MonitoringConfig()
+    if Path(FILE).is_file():
+        config = load_config(Path())
+        monitoring = config.monitoring if config.model.name == name else monitoring
+    return monitoring.latency_ms, monitoring.availability
