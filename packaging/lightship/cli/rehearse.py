@@ -76,7 +76,8 @@ def _interrupt(*_: object) -> NoReturn:
 
 def _invitation(told: dict[str, Any]) -> str:
     lines = [
-        f"\n{told['stack']} answers on {told['api_url']} (auth: {told['auth']}). Ctrl-C ends it. AWS's tools want",
+        f"\n{told['stack']} answers on {told['api_url']} (auth: {told['auth']}). Ctrl-C ends it.",
+        f"Live numbers: {told['dashboard_url']}. AWS's tools want",
         f"  export AWS_ENDPOINT_URL={told['endpoint_url']} AWS_DEFAULT_REGION={told['region']}",
         f"  export AWS_ACCESS_KEY_ID={told['access_key_id']} AWS_SECRET_ACCESS_KEY={told['secret_access_key']}",
     ]

@@ -21,6 +21,7 @@ from lightship.rehearsal.calls import PREDICT, Caller, caller_of, token_of
 from lightship.rehearsal.cdk import Cdk
 from lightship.rehearsal.checks import check_all, live_version
 from lightship.rehearsal.clients import clients_of, stack_outputs, stack_resources
+from lightship.rehearsal.dashboard import show
 from lightship.rehearsal.findings import CheckFailedError, Deployed
 from lightship.rehearsal.front.server import ApiFront, front_of
 from lightship.rehearsal.monitoring import Watched, rehearse_monitoring
@@ -230,6 +231,9 @@ class Rehearsal:
         told: dict[str, Any] = {
             "endpoint_url": self.aws.endpoint_url,
             "api_url": front.url,
+            "dashboard_url": show(
+                front, self.clients, self.stack, self.outputs["FunctionName"], self.config, self.first
+            ),
             "stack": self.stack,
             "auth": self.config.endpoint.auth,
             "account": self.aws.account,
