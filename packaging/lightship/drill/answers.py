@@ -95,6 +95,11 @@ class Answers:
         (answer,) = self._sent([(sent, {"at_ms": at_ms})])
         return answer
 
+    def asked(self, count: int) -> list[tuple[Answer, Sequence[Row]]]:
+        """Healthy answers, each with the rows that were asked."""
+        sent = [self.rows[ROWS_A_REQUEST * number :][:ROWS_A_REQUEST] for number in range(count)]
+        return list(zip(self._sent([(each, {}) for each in sent]), sent, strict=True))
+
     def _once(self, key: tuple[object, ...], ask: Any) -> list[Answer]:
         if key not in self._known:
             self._known[key] = ask()

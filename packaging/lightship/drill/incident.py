@@ -33,8 +33,9 @@ KINDS: Mapping[str, frozenset[str]] = {
     "batch-fails": frozenset(),
     "batch-rejects": frozenset(),
     "batch-late": frozenset({"hours"}),
-    # A release that the real hook judges.
+    # A release that the real hook judges, and one that the real comparison sees differ on live requests.
     "release-differs": frozenset(),
+    "versions-disagree": frozenset(),
     # What happens around the functions.
     "traffic": frozenset({"factor", "limits"}),
     "throttled": frozenset(),

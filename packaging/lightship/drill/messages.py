@@ -4,6 +4,7 @@ The notifier's code is the one that ships. The AWS it asks is the drill: the ala
 version that is deployed, and what the monitor wrote down last.
 """
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import numpy as np
 from lightship.drill.cloudwatch.alarms import Alarm, CompositeAlarm, MetricAlarm
 from lightship.drill.cloudwatch.decide import NAMES
 from lightship.drill.cloudwatch.evaluate import Evaluation, Transition
-from lightship.drill.cloudwatch.template import ACCOUNT, REGION, Resource
+from lightship.drill.cloudwatch.template import ACCOUNT, LIVE_VERSION, REGION, Resource
 from lightship.drill.deployment import FUNCTION, VERSION, Deployment, variables_of
 from lightship.drill.outcome import Outcome, Received
 from lightship.drill.timeline import START_S, Timeline
@@ -28,8 +29,9 @@ from lightship_runtime.notify.handler import explain
 NOTIFIER = "lightship_runtime.notify"
 LONG_REGION = "US East (N. Virginia)"
 TABLE = "alarms.json"
-# The live version was deployed this long before an incident.
+# The live version was deployed this long before an incident, over another that it can be rolled back to.
 DEPLOYED_BEFORE = timedelta(days=2)
+EARLIER = "release 0000000000000000"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Messages:
         if outcome.evaluation is None:
             return ()
         told = [each for each in outcome.evaluation.transitions if each.told and each.minute >= timeline.lead]
-        facts = _Facts(self.deployment, outcome.evaluation, latest)
+        facts = _Facts(self.deployment, outcome.evaluation, latest, timeline.lead)
         return tuple(self._one(timeline, each, facts) for each in told)
 
     def _one(self, timeline: Timeline, transition: Transition, facts: "_Facts") -> Received:
@@ -64,9 +66,11 @@ class Messages:
         seconds = 60 * (minute + 1 - timeline.lead)
         if self.service is not None:
             told = {"Message": plain, "TopicArn": topic}
-            message = explain(told, self.service, at.client, at.time, lambda: False)
+            # What the notifier can't learn it says on stdout, which leaves a function with its log.
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                message = explain(told, self.service, at.client, at.time, lambda: False)
             if message is not None:
-                return Received(seconds, to, message.subject, message.text)
+                return Received(seconds, to, message.subject, message.text, tuple(said.getvalue().splitlines()))
         return Received(seconds, to, subject(described, LONG_REGION), str(described["AlarmDescription"]))
 
 
@@ -97,6 +101,7 @@ class _Facts:
     deployment: Deployment
     evaluation: Evaluation
     latest: Mapping[str, Any] | None
+    begin: int
 
     def at(self, minute: int) -> "_Moment":
         return _Moment(self, minute)
@@ -184,22 +189,27 @@ class _Moment:
         return {"AlarmHistoryItems": items}
 
     def get_alias(self, **_: Any) -> dict[str, Any]:
-        return {"FunctionVersion": "1"}
+        return {"FunctionVersion": LIVE_VERSION}
 
     def get_paginator(self, _name: str) -> "_Moment":
         return self
 
     def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
-        """The one version that a template has."""
+        """The version that the template has, and one before it, which the drill makes up."""
         versions = self.facts.deployment.stack.of_type(VERSION)
         text = str(versions[0].properties.get("Description", "")) if versions else ""
-        yield {"Versions": [{"Version": "1", "Description": text, "LastModified": self._deployed()}]}
+        yield {
+            "Versions": [
+                {"Version": "1", "Description": EARLIER, "LastModified": self._deployed()},
+                {"Version": LIVE_VERSION, "Description": text, "LastModified": self._deployed()},
+            ]
+        }
 
     def list_deployments(self, **_: Any) -> dict[str, Any]:
         return {"deployments": []}
 
     def get_function_configuration(self, **_: Any) -> dict[str, Any]:
-        return {"LastModified": self._deployed(), "Version": "1"}
+        return {"LastModified": self._deployed(), "Version": LIVE_VERSION}
 
     def get_object(self, **_: Any) -> dict[str, Any]:
         if self.facts.latest is None:
@@ -207,7 +217,7 @@ class _Moment:
         return {"Body": io.BytesIO(json.dumps(self.facts.latest).encode())}
 
     def _deployed(self) -> str:
-        return (_time(0) - DEPLOYED_BEFORE).isoformat()
+        return (_time(self.facts.begin) - DEPLOYED_BEFORE).isoformat()
 
 
 class _NoSuchKeyError(Exception):

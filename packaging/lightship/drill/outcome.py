@@ -28,12 +28,16 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that an engineer got, `seconds` after the incident began: `to` is `pages` or `tickets`."""
+    """A message that an engineer got, `seconds` after the incident began: `to` is `pages` or `tickets`.
+
+    `lacks` are the facts that the notifier couldn't learn, though all of them could be asked for.
+    """
 
     seconds: int
     to: str
     subject: str
     text: str
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,13 @@ class Outcome:
         return self.incident.pages is not None and self.pages > self.incident.pages
 
     @property
+    def lacking(self) -> tuple[str, ...]:
+        """What is wrong with its messages, each once."""
+        return tuple(dict.fromkeys(lack for message in self.messages for lack in message.lacks))
+
+    @property
     def passed(self) -> bool:
-        return not self.missing and not self.unexpected and not self.too_many_pages
+        return not self.missing and not self.unexpected and not self.too_many_pages and not self.lacking
 
 
 def judge(timeline: Timeline, deployment: Deployment, metrics: Metrics) -> Outcome:

@@ -99,6 +99,7 @@ def problems(name: str, outcome: Outcome) -> list[str]:
     lines += [f"{name}: {title} sounded, though the incident doesn't allow it" for title in outcome.unexpected]
     if outcome.too_many_pages:
         lines.append(f"{name}: {outcome.pages} pages for one incident, over {outcome.incident.pages}")
+    lines += [f"{name}: a message lacks a fact: {lack}" for lack in outcome.lacking]
     return lines
 
 

@@ -41,7 +41,6 @@ NOT_PROVEN = (
     "IAM permissions: every role exists as written, but the emulation lets each of them do anything",
     "quotas of your account, service limits, and the time that AWS takes",
     "the minutes of a gradual shift: its steps follow each other at once",
-    "alarms sounding: they exist as configured, but no metric is evaluated here",
     "schedules firing by the clock, Firehose's own waiting and unpacking, e-mail being delivered, DNS and certificates",
     "Lambda's memory limit, CPU share, arm64 processors, and the start of a real microVM",
 )
@@ -182,6 +181,16 @@ class Rehearsal:
                 auth=self.config.endpoint.auth,
             )
             words.append(rehearse_monitoring(watched, read_golden(self.first / GOLDEN)))
+
+    def drill(self) -> None:
+        """Replay incidents over the deployed alarms, as CloudWatch would evaluate them."""
+        from lightship.drill.rehearsed import drill_deployed, in_words
+
+        with self.step("drill") as words:
+            template = self.clients("cloudformation").get_template(StackName=self.stack)["TemplateBody"]
+            document = template if isinstance(template, dict) else json.loads(template)
+            assets = self.workspace.folder / self.assembly
+            words.append(in_words(drill_deployed(document, self.config, self.first, assets)))
 
     def update(self, folder: Path) -> None:
         """Deploy another good release: the alias has to move to a new version."""
@@ -340,6 +349,7 @@ def rehearse(plan: Plan, listener: Listener) -> list[Step]:
         running.call()
         running.batch()
         running.monitor()
+        running.drill()
         running.update(variants.as_good(running.first, running.scratch / "good"))
         running.call()
         running.alarm()

@@ -18,6 +18,8 @@ from lightship_runtime.errors import LightshipError
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+# The number that Lambda gives the version in a template, in the drill.
+LIVE_VERSION = "2"
 _PSEUDO = {
     "AWS::AccountId": ACCOUNT,
     "AWS::NotificationARNs": [],
@@ -155,7 +157,7 @@ class _Resolver:
             case (("AWS::SNS::Topic" | "AWS::StepFunctions::StateMachine"), ("Arn" | "TopicArn")):
                 return self._reference(logical_id)
             case "AWS::Lambda::Version", "Version":
-                return "1"
+                return LIVE_VERSION
             case _, ("TopicName" | "QueueName" | "Name" | "BucketName" | "FunctionName"):
                 return self._name(logical_id)
             case _, "Arn":
