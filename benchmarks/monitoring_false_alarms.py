@@ -1,6 +1,6 @@
 """How often monitoring cries wolf, and how often it misses: simulations that print tables.
 
-Run: python benchmarks/monitoring_false_alarms.py [--windows 400] [--only drift,wobble,power,accuracy]
+Run: python benchmarks/monitoring_false_alarms.py [--windows 400] [--only drift,wobble,whole,power,accuracy]
 """
 
 import argparse
@@ -59,6 +59,39 @@ OTHERS: dict[str, Draw] = {
 }
 
 
+type Moved = Callable[[np.random.Generator, int, float], np.ndarray]
+
+
+def latent(deviation: float) -> Moved:
+    """A normal variable, rounded to whole numbers after its mean has moved by so many standard deviations."""
+    return lambda random, rows, move: np.rint(random.normal(move * deviation, deviation, rows))
+
+
+def counts(mean: float) -> Moved:
+    """Poisson counts whose mean has moved."""
+    return lambda random, rows, move: random.poisson(max(0.0, mean + move * np.sqrt(mean)), rows)
+
+
+def added(mean: float) -> Moved:
+    """Poisson counts to which a fraction was added."""
+    return lambda random, rows, move: random.poisson(mean, rows) + move * np.sqrt(mean)
+
+
+WHOLE: dict[str, Moved] = {
+    "rounded normal, sd 0.7": latent(0.7),
+    "rounded normal, sd 2": latent(2),
+    "Poisson 1": counts(1),
+    "Poisson 4": counts(4),
+    "Poisson 30": counts(30),
+    "Poisson 1 + fraction": added(1),
+    "Poisson 4 + fraction": added(4),
+    "Poisson 10 + fraction": added(10),
+    "Poisson 30 + fraction": added(30),
+    "whole minutes of waiting": lambda random, rows, move: np.floor(random.exponential(3, rows) + 3 * move),
+    "ratings 1 to 5": lambda random, rows, move: np.clip(np.rint(random.normal(4 + 1.2 * move, 1.2, rows)), 1, 5),
+}
+
+
 def mixture() -> dict[str, Draw]:
     """Twenty columns: each family in turn."""
     families = {**NUMERIC, **OTHERS}
@@ -113,6 +146,29 @@ def wobble(windows: int) -> None:
         moved = (frame(draws, random, 10_000) + spread * random.normal(0, 0.1, COLUMNS) for _ in range(windows))
         hit, flags, total = flagged_windows(baseline, moved)
         print(f"| {name} | {hit / total:.3f} | {flags / total / COLUMNS:.4f} |")
+
+
+def whole(windows: int) -> None:
+    print("\nThe same wobble in columns of whole numbers; and one such column among 19 normal ones that really moved")
+    print("| columns | windows of 10,000 that flag any | found at n = 500: +0.3 sd | +0.4 | +0.5 | n = 2,000: +0.4 |")
+    print("|---|---|---|---|---|---|")
+    for name, draw in WHOLE.items():
+        random = np.random.default_rng(5)
+        still = {f"c{i}": draw(random, BASELINE_ROWS, 0.0) for i in range(COLUMNS)}
+        baseline = make_baseline(pd.DataFrame(still))
+        moved = (
+            pd.DataFrame({column: draw(random, 10_000, random.normal(0, 0.1)) for column in still})
+            for _ in range(windows)
+        )
+        hit, _, total = flagged_windows(baseline, moved)
+        found = []
+        for rows, move in ((500, 0.3), (500, 0.4), (500, 0.5), (2_000, 0.4)):
+            drifted = 0
+            for _ in range(windows):
+                window = {column: draw(random, rows, 0.0) for column in still}
+                drifted += "c0" in monitor(baseline, pd.DataFrame(window | {"c0": draw(random, rows, move)})).flagged
+            found.append(f"{drifted / windows:.2f}")
+        print(f"| {name} | {hit / total:.3f} | " + " | ".join(found) + " |", flush=True)
 
 
 def shift(column: str, amount: float) -> Callable[[pd.DataFrame, pd.DataFrame, np.random.Generator], None]:
@@ -217,9 +273,9 @@ def accuracy(windows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=400)
-    parser.add_argument("--only", default="drift,wobble,power,accuracy")
+    parser.add_argument("--only", default="drift,wobble,whole,power,accuracy")
     arguments = parser.parse_args()
-    parts = {"drift": no_drift, "wobble": wobble, "power": power, "accuracy": accuracy}
+    parts = {"drift": no_drift, "wobble": wobble, "whole": whole, "power": power, "accuracy": accuracy}
     for name in arguments.only.split(","):
         start = time.perf_counter()
         parts[name](arguments.windows)

@@ -17,14 +17,17 @@ from lightship_runtime.errors import InvalidDocumentError
 from lightship_runtime.monitor import vector
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import (
+    GAPS,
     category_key,
     coders_of,
     column_coder,
     column_coders,
     encode_columns,
     encode_row,
+    gap_reach,
     read_bins,
 )
+from lightship_runtime.monitor.drift import body_counts
 
 ROWS = 3_000
 
@@ -91,6 +94,20 @@ def test_any_number_gets_the_same_code_both_ways(baseline: Baseline, value: floa
         if column.kind == "numeric":
             together = column_codes(column, pd.Series([value], name=column.name))
             assert bytes(together[0]).decode() == column_coder(column)(value)
+
+
+def test_fractions_between_whole_numbers_count_for_both_sides(baseline: Baseline) -> None:
+    column = next(column for column in baseline.columns if column.name == "count")
+    track = column.tracks[0]
+    assert (track.step, gap_reach(track) > 0) == (1, True)
+    values = np.arange(-2, 15, 0.05)
+    together = [bytes(row).decode() for row in column_codes(column, pd.Series(values, name="count"))]
+    assert together == [column_coder(column)(value) for value in values.tolist()]
+    between = {code for code in together if code in GAPS}
+    assert between == set(GAPS[: len(track.edges)])
+    assert not any(code in GAPS for code in track.counts)
+    (edge, *_) = track.edges
+    assert body_counts(track, {column_coder(column)(edge): 3})[:3] == [1.5, 1.5, 0]
 
 
 @pytest.mark.parametrize(

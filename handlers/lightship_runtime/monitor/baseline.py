@@ -27,12 +27,14 @@ class Track:
     """One binned view of a column: its value, or for texts and dates something read off the value.
 
     `counts` maps a bin code (`bins` tells what each means) to the number of baseline rows. Numeric tracks have
-    interior `edges` (bin i holds edges[i-1] <= x < edges[i]), the range and standard deviation seen, and `sketch`,
-    evenly spaced quantiles from the smallest to the largest value. Category tracks have the top `values`, in the order
-    of their codes, and `known`: digests of the further values seen; `open` says that they were too many to keep.
-    `singles` counts the values seen once only: as many rows of a second sample like it would hold values not seen in
-    this one (Good and Turing's estimate). `digests` are those of the top values; in a blank baseline the values
-    themselves are left out.
+    interior `edges` (bin i holds edges[i-1] <= x < edges[i]), the range and standard deviation seen, `sketch`, evenly
+    spaced quantiles from the smallest to the largest value, and `step`, of which all differences of values are
+    multiples (1 for whole numbers; 0 where there is none, or the values are many).
+
+    Category tracks have the top `values`, in the order of their codes, and `known`: digests of the further values
+    seen; `open` says that they were too many to keep. `singles` counts the values seen once only: as many rows of a
+    second sample like it would hold values not seen in this one (Good and Turing's estimate). `digests` are those of
+    the top values; in a blank baseline the values themselves are left out.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Track:
     minimum: float = 0.0
     maximum: float = 0.0
     deviation: float = 0.0
+    step: float = 0.0
     sketch: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
     known: tuple[str, ...] = ()

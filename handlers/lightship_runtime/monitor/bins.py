@@ -35,6 +35,9 @@ INVALID = "!"
 BELOW, FAR_BELOW, ABOVE, FAR_ABOVE = "b", "f", "a", "z"
 """Outside the range seen; far is more than 0.35 standard deviations outside it."""
 
+GAPS = "cdeghijklmnopqrstuvwxy"
+"""A value about halfway between two bins of a column of evenly spaced values, by the lower bin. See `gap_reach`."""
+
 FAR_DEVIATIONS = 0.35
 LONGEST_KEY = 32
 
@@ -47,7 +50,7 @@ class TrackBins:
     A plain class, as all of `bins.json` is read into: at a cold start a named tuple takes a quarter of a millisecond.
     """
 
-    __slots__ = ("deviation", "digests", "edges", "kind", "known", "maximum", "minimum", "open")
+    __slots__ = ("deviation", "digests", "edges", "kind", "known", "maximum", "minimum", "open", "step")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         get = document.get
@@ -56,6 +59,7 @@ class TrackBins:
         self.minimum: float = get("minimum", 0.0)
         self.maximum: float = get("maximum", 0.0)
         self.deviation: float = get("deviation", 0.0)
+        self.step: float = get("step", 0.0)
         self.digests: Sequence[str] = get("digests", ())
         self.known: Sequence[str] = get("known", ())
         self.open: bool = get("open", False)
@@ -150,6 +154,7 @@ def is_missing(value: Any) -> bool:
 def _numeric_coder(track: "TrackBins | Track") -> Coder:
     edges, minimum, maximum = track.edges, track.minimum, track.maximum
     margin = FAR_DEVIATIONS * track.deviation
+    reach = gap_reach(track)
 
     def code(value: Any) -> str:
         if value is None:
@@ -161,7 +166,8 @@ def _numeric_coder(track: "TrackBins | Track") -> Coder:
                 return INVALID
             value = _as_float(value)
         if minimum <= value <= maximum:
-            return DIGITS[bisect_right(edges, value)]
+            place = bisect_right(edges, value)
+            return _near_edge(edges, place, value, reach) or DIGITS[place] if reach else DIGITS[place]
         if value < minimum:
             return INVALID if value == -math.inf else FAR_BELOW if value < minimum - margin else BELOW
         if value > maximum:
@@ -169,6 +175,27 @@ def _numeric_coder(track: "TrackBins | Track") -> Coder:
         return MISSING
 
     return code
+
+
+def _near_edge(edges: Sequence[float], place: int, value: float, reach: float) -> str | None:
+    if place and value - edges[place - 1] < reach:
+        return GAPS[place - 1]
+    if place < len(edges) and edges[place] - value < reach:
+        return GAPS[place]
+    return None
+
+
+def gap_reach(track: "TrackBins | Track") -> float:
+    """How far around an edge values count half for either bin, in a column of evenly spaced values; 0 elsewhere.
+
+    Were such a column (whole numbers) moved by a fraction of its step, all of its values would cross an edge at once,
+    and a small move would look like one by a whole step. Counted by halves it looks like half a step, which is small
+    where the step is; where the step is large a whole one is far beyond small moves, and needs no halves.
+    """
+    if not track.step or not track.deviation:
+        return 0.0
+    clear = 0.1 + 2.2 * (track.step / track.deviation - 0.5)
+    return max(0.0, 0.5 - max(0.1, clear)) * track.step
 
 
 def _as_float(value: float) -> float:

@@ -1,11 +1,11 @@
 """How far two sets of counts lie apart: effect sizes freed of the bias of small samples, and p-values."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import asin, inf, log, sqrt
 
 from lightship_runtime.monitor.baseline import Track
+from lightship_runtime.monitor.moves import can_move, explanations
 from lightship_runtime.monitor.special import chi2_sf, predictive_cdf
 
 WIDEST_MOVE = 0.33
@@ -54,7 +54,7 @@ def chi_square(now: Sequence[float], then: Sequence[float]) -> float:
     return chi2_sf(statistic, filled - 1)
 
 
-def compare_bins(track: Track, now: Sequence[int], then: Sequence[int]) -> Distance:
+def compare_bins(track: Track, now: Sequence[float], then: Sequence[float]) -> Distance:
     """Compare the bins of a track, both sides with at least one row.
 
     A whole column that moved by s standard deviations has (|s| + sqrt(index after moving the baseline by s))**2 as an
@@ -64,40 +64,37 @@ def compare_bins(track: Track, now: Sequence[int], then: Sequence[int]) -> Dista
     kept = [(a, b) for a, b in zip(now, then, strict=True) if a or b]
     now_kept, then_kept = [a for a, _ in kept], [b for _, b in kept]
     effect = max(0.0, stability_index(now_kept, then_kept) - sampling_bias(len(kept), sum(now), sum(then)))
-    if effect >= _LEAST_EFFECT and is_continuous(track):
+    if effect >= _LEAST_EFFECT and can_move(track):
         effect = min(effect, _smallest_bound(track, now, then))
     return Distance(effect, chi_square(now, then))
 
 
-def _smallest_bound(track: Track, now: Sequence[int], then: Sequence[int]) -> float:
-    """Over moves on a coarse grid, then on finer ones around the best."""
-    middle = middle_of_best = 0.0
-    reach, best = WIDEST_MOVE, inf
-    for step in _STEPS:
-        count = round(reach / step)
-        for move in [middle + step * place for place in range(-count, count + 1)]:
-            bound = _bound(track, now, then, move)
-            if bound < best:
-                best, middle_of_best = bound, move
-        middle, reach = middle_of_best, step
+def _smallest_bound(track: Track, now: Sequence[float], then: Sequence[float]) -> float:
+    """The smallest over the explanations of `moves.explanations` and their sizes: a coarse grid, then finer ones."""
+    best = inf
+    for explain in explanations(track, then):
+        middle = middle_of_best = 0.0
+        reach = WIDEST_MOVE
+        for step in _STEPS:
+            count = round(reach / step)
+            for size in [middle + step * place for place in range(-count, count + 1)]:
+                move, explained = explain(size)
+                bound = _bound(now, sum(then), explained, move)
+                if bound < best:
+                    best, middle_of_best = bound, size
+            middle, reach = middle_of_best, step
     return best
 
 
-def is_continuous(track: Track) -> bool:
-    """Whether a numeric track has values enough to be moved by a part of its standard deviation."""
-    sketch = track.sketch
-    return track.deviation > 0 and len(set(sketch)) > 0.8 * len(sketch) > 0
-
-
-def _bound(track: Track, now: Sequence[int], then: Sequence[int], move: float) -> float:
+def _bound(now: Sequence[float], then_rows: float, moved: Sequence[float], move: float) -> float:
     """The bound for one move. As the smallest of many is too small by chance, 1.5 sampling errors are added."""
-    a, b = _without_thin_bins(now, _moved_counts(track, then, move * track.deviation))
-    rest = stability_index(a, b) - sampling_bias(len(a), sum(now), sum(then))
-    caution = _CAUTION * sqrt(1 / sum(now) + 1 / sum(then))
+    a, b = _without_thin_bins(now, moved)
+    rest = stability_index(a, b) - sampling_bias(len(a), sum(now), then_rows)
+    caution = _CAUTION * sqrt(1 / sum(now) + 1 / then_rows)
     return (abs(move) + sqrt(max(0.0, rest)) + caution) ** 2
 
 
-def _without_thin_bins(now: Sequence[int], moved: Sequence[float]) -> tuple[list[float], list[float]]:
+def _without_thin_bins(now: Sequence[float], moved: Sequence[float]) -> tuple[list[float], list[float]]:
     """Bins with under 3% of the moved baseline joined to their neighbours: there the sketch isn't fine enough."""
     least = _LEAST_SHARE * sum(moved)
     a, b = [0.0], [0.0]
@@ -110,24 +107,6 @@ def _without_thin_bins(now: Sequence[int], moved: Sequence[float]) -> tuple[list
     if len(b) > 1 and b[-1] < least:
         a[-2:], b[-2:] = [a[-2] + a[-1]], [b[-2] + b[-1]]
     return a, b
-
-
-def _moved_counts(track: Track, then: Sequence[int], distance: float) -> list[float]:
-    """The baseline's bin counts had every value been larger by `distance`."""
-    total = sum(then)
-    bounds = [-inf, *track.edges, inf]
-    gained = [_share_below(track.sketch, edge - distance) - _share_below(track.sketch, edge) for edge in bounds]
-    return [max(0.0, count + total * (gained[i + 1] - gained[i])) for i, count in enumerate(then)]
-
-
-def _share_below(sketch: Sequence[float], value: float) -> float:
-    place = bisect_right(sketch, value)
-    if place == 0:
-        return 0.0
-    if place == len(sketch):
-        return 1.0
-    left, right = sketch[place - 1], sketch[place]
-    return (place - 1 + (value - left) / (right - left)) / (len(sketch) - 1)
 
 
 def compare_shares(now: int, now_rows: int, then: int, then_rows: int) -> Distance:

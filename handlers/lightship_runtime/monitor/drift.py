@@ -10,8 +10,20 @@ from math import pi, sqrt
 from typing import Any, Literal
 
 from lightship_runtime.monitor.baseline import ColumnBaseline, Track
-from lightship_runtime.monitor.bins import ABOVE, BELOW, DIGITS, FAR_ABOVE, FAR_BELOW, INVALID, MISSING, OTHER, UNSEEN
-from lightship_runtime.monitor.distance import Distance, compare_bins, compare_shares, is_continuous
+from lightship_runtime.monitor.bins import (
+    ABOVE,
+    BELOW,
+    DIGITS,
+    FAR_ABOVE,
+    FAR_BELOW,
+    GAPS,
+    INVALID,
+    MISSING,
+    OTHER,
+    UNSEEN,
+)
+from lightship_runtime.monitor.distance import Distance, compare_bins, compare_shares
+from lightship_runtime.monitor.moves import is_fine
 
 type Level = Literal["none", "warn", "high", "insufficient"]
 type CodeCounts = Mapping[str, int]
@@ -89,6 +101,8 @@ def body_codes(track: Track) -> list[str]:
     """For each bin of the comparison, the codes that count into it. Values out of range belong to the outer bins."""
     if track.kind == "numeric":
         groups = list(DIGITS[: len(track.edges) + 1])
+        if track.step:
+            groups = [digit + GAPS[place] for place, digit in enumerate(groups[:-1])] + groups[-1:]
         groups[0] += BELOW + FAR_BELOW
         groups[-1] += ABOVE + FAR_ABOVE
         return groups
@@ -100,6 +114,17 @@ def body_codes(track: Track) -> list[str]:
 def grouped(groups: Sequence[str], counts: CodeCounts) -> list[int]:
     """The counts of each group of codes."""
     return [sum(counts.get(code, 0) for code in group) for group in groups]
+
+
+def body_counts(track: Track, counts: CodeCounts) -> list[float]:
+    """The rows of each bin of the comparison; what lies between two bins counts half for either."""
+    rows: list[float] = [*grouped(body_codes(track), counts)]
+    if track.step:
+        for place in range(len(rows) - 1):
+            half = counts.get(GAPS[place], 0) / 2
+            rows[place] -= half
+            rows[place + 1] += half
+    return rows
 
 
 def information_kept(bins: int) -> float:
@@ -152,12 +177,11 @@ def moved_on(counts: CodeCounts) -> bool:
 
 
 def _body(track: Track, counts: CodeCounts) -> list[Component]:
-    groups = body_codes(track)
-    now, then = grouped(groups, counts), grouped(groups, track.counts)
+    now, then = body_counts(track, counts), body_counts(track, track.counts)
     if sum(now) < LEAST_VALUES or not sum(then):
         return []
     found: Distance = compare_bins(track, now, then)
-    kept = 1.0 if is_continuous(track) else information_kept(max(2, sum(1 for count in then if count)))
+    kept = 1.0 if is_fine(track) else information_kept(max(2, sum(1 for count in then if count)))
     measure = "distribution" if track.name == "value" else f"distribution of {track.name}"
     return [Component(measure, found.effect, found.p_value, (WARN * kept, HIGH * kept))]
 

@@ -14,11 +14,13 @@ from lightship_runtime.monitor.bins import (
     FAR_ABOVE,
     FAR_BELOW,
     FAR_DEVIATIONS,
+    GAPS,
     INVALID,
     MISSING,
     Coder,
     category_key,
     column_coder,
+    gap_reach,
     is_missing,
     track_coder,
 )
@@ -26,6 +28,7 @@ from lightship_runtime.monitor.bins import (
 type Floats = NDArray[np.float64]
 type Codes = NDArray[np.uint8]
 
+_GAPS = np.frombuffer(GAPS.encode(), np.uint8)
 _DIGITS = np.frombuffer(DIGITS.encode(), np.uint8)
 
 
@@ -55,7 +58,14 @@ class Distinct:
 
 def numeric_codes(track: Track, values: Floats) -> Codes:
     """The codes of an array of numbers; NaN is missing."""
-    codes = _DIGITS[np.searchsorted(np.asarray(track.edges, np.float64), values, side="right")]
+    edges = np.asarray(track.edges, np.float64)
+    places = np.searchsorted(edges, values, side="right")
+    codes = _DIGITS[places]
+    if (reach := gap_reach(track)) and len(edges):
+        below, above = np.maximum(places - 1, 0), np.minimum(places, len(edges) - 1)
+        near_above = (places < len(edges)) & (edges[above] - values < reach)
+        near_below = (places > 0) & (values - edges[below] < reach)
+        codes = np.where(near_below, _GAPS[below], np.where(near_above, _GAPS[above], codes))
     margin = FAR_DEVIATIONS * track.deviation
     codes[values < track.minimum] = ord(BELOW)
     codes[values < track.minimum - margin] = ord(FAR_BELOW)

@@ -18,6 +18,8 @@ LEAST_TOP_ROWS = 25
 KNOWN_VALUES = 96
 SKETCH_POINTS = 65
 ROWS_PER_BIN = 50
+STEPPED_VALUES = 200
+_STEP_TOLERANCE = 1e-6
 _MOST_BINS = 20
 
 
@@ -36,9 +38,20 @@ def numeric_track(name: str, values: Floats) -> Track:
             minimum=float(finite[0]),
             maximum=float(finite[-1]),
             deviation=_rounded(_deviation(finite)),
+            step=_step(finite),
             sketch=tuple(_rounded(value) for value in finite[points]),
         )
     return with_counts(track, numeric_codes(track, values))
+
+
+def _step(ordered: Floats) -> float:
+    """What all differences between sorted values are multiples of; 0 where there is none or the values are many."""
+    differences = np.diff(np.unique(ordered))
+    if not 0 < len(differences) < STEPPED_VALUES:
+        return 0.0
+    step = float(differences.min())
+    multiples = differences / step
+    return _rounded(step) if np.abs(multiples - multiples.round()).max() < _STEP_TOLERANCE else 0.0
 
 
 def _deviation(values: Floats) -> float:
