@@ -5,6 +5,7 @@ code of the feedback function. A quiet hour is run once, and its metrics are wri
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from lightship.drill.deployment import FUNCTION, variables_of
 from lightship.drill.incident import Change, Incident
 from lightship.drill.ledger import Ledger
 from lightship.drill.rows import changed
-from lightship.drill.surroundings import metric_of
+from lightship.drill.surroundings import SCHEDULE, metric_of
 from lightship.drill.timeline import HOUR, START_S, Timeline
 from lightship.lambda_host import Worker
 from lightship.serving import unpacked_function
@@ -39,6 +40,7 @@ HEARD = ("nulls", "new-category", "drift", "callers", "labels", "labels-stop", "
 ROWS_AN_HOUR, ROWS_A_REQUEST = 1000, 10
 QUIET_HOURS = 4
 RUN_MINUTE = 15
+_MINUTE = re.compile(r"cron\((\d+) \* ")
 RETRIES = 1
 TIMEOUT_S = 120.0
 
@@ -67,6 +69,14 @@ class Monitors:
             None,
         )
 
+    @property
+    def minute(self) -> int:
+        """The minute of each hour at which the schedule runs it."""
+        for each in self.answers.deployment.found(SCHEDULE, "monitoring"):
+            if found := _MINUTE.match(str(each.properties["ScheduleExpression"])):
+                return int(found[1])
+        return RUN_MINUTE
+
     def latest(self, incident: Incident) -> Mapping[str, Any] | None:
         """The document that the last run of an incident, or of a quiet day, left behind."""
         return self._latest.get(incident.name, self._latest.get(""))
@@ -81,7 +91,7 @@ class Monitors:
         hours = incident.lasts_minutes // HOUR
         lines = self._once(incident.name, heard, hours)[QUIET_HOURS:] if heard else []
         broken = incident.of_kind("monitor-dies")
-        for minute in range(RUN_MINUTE, timeline.minutes, HOUR):
+        for minute in range(self.minute, timeline.minutes, HOUR):
             if any(timeline.during(change)[minute] for change in broken):
                 self._died(ledger, minute, self.function, is_scheduled=broken[0].share > 0)
                 continue
@@ -151,7 +161,7 @@ class Monitors:
                 active = [each for each in changes if name and _is_on(each, since)]
                 start = START_S + 3600 * hour
                 self._predicted(store, start, active, since, random)
-                done = worker.invoke(json.dumps({"time": _iso(start + 3600 + 60 * RUN_MINUTE)}).encode())
+                done = worker.invoke(json.dumps({"time": _iso(start + 3600 + 60 * self.minute)}).encode())
                 if done.error:
                     raise RuntimeError(f"The monitor failed in a drill: {done.payload.decode()[:500]}")
                 lines.append(next(line for line in done.logs if '"MonitorRuns"' in line))

@@ -7,7 +7,7 @@ from typing import Any
 from lightship.drill.deployment import Deployment
 from lightship.drill.healthy import Month
 from lightship.drill.outcome import Fired, Outcome
-from lightship.drill.world import DERIVED
+from lightship.drill.world import derived
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "pages": outcome.pages,
         "messages": [{"to": each.to, "subject": each.subject, "text": each.text} for each in outcome.messages],
         "executed": list(outcome.executed),
-        "derived": list(DERIVED),
+        "derived": list(derived(outcome.incident)),
     }
 
 

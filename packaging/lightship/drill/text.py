@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lightship.drill.outcome import Outcome
 from lightship.drill.report import Report, problems
-from lightship.drill.world import DERIVED
+from lightship.drill.world import DERIVED, derived
 
 
 def told(report: Report, *, messages: bool) -> Iterator[str]:
@@ -19,6 +19,7 @@ def told(report: Report, *, messages: bool) -> Iterator[str]:
             f"A healthy month at {month.level:,} requests an hour ({month.requests:,} requests, {month.failed:,} "
             f"failed): {verdict}, {month.pages} pages{stirred}"
         )
+    yield f"Derived in every drill: {'; '.join(DERIVED)}."
     if report.skipped:
         yield f"Skipped, for want of what they are about: {', '.join(report.skipped)}"
     fired = report.fired_by
@@ -34,12 +35,18 @@ def _drill(name: str, outcome: Outcome, *, messages: bool) -> Iterator[str]:
     yield f"{'ok    ' if outcome.passed else 'FAILED'}  {name}: {incident.title}"
     for line in outcome.executed:
         yield f"        run      {line}"
-    for line in DERIVED:
+    for line in derived(incident)[len(DERIVED) :]:
         yield f"        derived  {line}"
     yield f"        {_clock(0)}    it begins"
     for transition in _during(outcome):
         yield f"        {_clock(transition[0])}    {transition[1]}"
+    known: set[str] = set()
     for message in outcome.messages:
+        # Subjects begin with the severity and, once it is over, with RESOLVED; the alarm follows the service.
+        head = " ".join(message.subject.split()[:3])
+        if head in known and not messages:
+            continue
+        known.add(head)
         yield f"        {_clock(message.seconds)}    to {message.to}: {message.subject}"
         if messages:
             yield from (f"                      {line}" for line in message.text.rstrip().split("\n"))

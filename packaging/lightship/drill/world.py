@@ -19,6 +19,16 @@ DERIVED = (
 )
 
 
+def derived(incident: Incident) -> tuple[str, ...]:
+    """What of an incident's metrics wasn't measured: what is derived in every drill, and what its file states."""
+    stated = [
+        f"as the incident states: {each.options['namespace']} {each.options['name']} of "
+        f"{each.options.get('of') or 'the account'} is {each.number('value', 1.0):g}"
+        for each in incident.of_kind("metric")
+    ]
+    return (*DERIVED, *stated)
+
+
 @dataclass
 class World:
     """The functions of one release, deployed as a template says."""
