@@ -26,6 +26,7 @@ LOG_INGESTED_GB = 0.50
 LOG_STORED_GB = 0.03
 # An alarm on an expression is billed for each metric in it.
 ALARM_METRIC = 0.10
+COMPOSITE_ALARM = 0.50
 CUSTOM_METRIC = 0.30
 DASHBOARD = 3.00
 KMS_KEY = 1.00
@@ -35,16 +36,17 @@ XRAY_TRACE = 5.00 / MILLION
 FIREHOSE_GB, FIREHOSE_UNPACKED_GB, FIREHOSE_STEP = 0.029, 0.00325, 5_120
 S3_STORED_GB, S3_PUT = 0.023, 0.005 / 1000
 
-# Requests, Predictions, Refused, Failed and Latency of each stage.
-TELEMETRY_METRICS = 5
+# Requests, Predictions, Refused, Failed, Latency and ColdStarts of each stage, billed for the hours that have them.
+TELEMETRY_METRICS = 6
 # START, END and REPORT around the telemetry line; the line itself by its fixed part and by row; the access log's.
-PLATFORM_LOG_BYTES, TELEMETRY_BYTES, ROW_BYTES, ACCESS_LOG_BYTES = 350, 600, 90, 350
+PLATFORM_LOG_BYTES, TELEMETRY_BYTES, ROW_BYTES, ACCESS_LOG_BYTES = 350, 480, 90, 350
 
-# What the monitor and the labels report of each stage, and the seconds of one of its hourly runs beside its rows.
-MONITOR_METRICS = 20
-MONITOR_RUN_S, MONITOR_ROWS_S = 5.0, 50_000
-# Telemetry is text of few letters: gzip leaves this share of it.
-GZIPPED_SHARE = 0.25
+# What the monitor and the labels report of each stage, and one of its hourly runs: seconds beside its rows, listings
+# and writes of S3.
+MONITOR_METRICS = 19
+MONITOR_RUN_S, MONITOR_ROWS_S, MONITOR_LISTINGS = 5.0, 50_000, 36
+# What gzip leaves of telemetry: a fifth of many rows a line, a tenth of one.
+GZIPPED_SHARE = 0.2
 
 type Resource = Mapping[str, Any]
 type Template = Mapping[str, Any]
@@ -143,7 +145,8 @@ def _monitoring(resources: list[Resource], traffic: Traffic) -> Iterator[CostLin
         stored = traffic.requests * size * GZIPPED_SHARE / 1e9 * _kept_days(resources) / 30
         yield CostLine("Telemetry in S3", puts * S3_PUT + stored * S3_STORED_GB)
         seconds = HOURS * MONITOR_RUN_S + traffic.requests * traffic.rows_per_request / MONITOR_ROWS_S
-        yield CostLine("Monitor function", seconds * LAMBDA_DURATION["x86_64"])
+        listed = HOURS * MONITOR_LISTINGS * S3_PUT
+        yield CostLine("Monitor runs", seconds * LAMBDA_DURATION["x86_64"] + listed)
         yield CostLine("Monitor metrics", MONITOR_METRICS * CUSTOM_METRIC)
 
 
@@ -159,6 +162,8 @@ def _kept_days(resources: list[Resource]) -> int:
 def _fixed(resources: list[Resource]) -> Iterator[CostLine]:
     alarms = sum(_alarm_metrics(each) for each in _of(resources, "AWS::CloudWatch::Alarm"))
     yield CostLine("Alarms", alarms * ALARM_METRIC)
+    composites = len(_of(resources, "AWS::CloudWatch::CompositeAlarm"))
+    yield CostLine("Alarms over alarms", composites * COMPOSITE_ALARM)
     yield CostLine("Custom metrics", TELEMETRY_METRICS * CUSTOM_METRIC)
     yield CostLine("Dashboards", len(_of(resources, "AWS::CloudWatch::Dashboard")) * DASHBOARD)
     yield CostLine("Encryption key", len(_of(resources, "AWS::KMS::Key")) * KMS_KEY)
