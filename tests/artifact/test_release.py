@@ -24,9 +24,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from lightship import package
 from lightship.lambda_host import Function, Worker, python_for, unpack
+from lightship.proving import ProofError, prove
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import read_golden
-from lightship_runtime.manifest import GOLDEN, NotAReleaseError, Release
+from lightship_runtime.manifest import GOLDEN, NotAReleaseError, Release, read_contract
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +61,25 @@ def release(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
     document = run_package(files, out)
     return Path(document["release"])
+
+
+def test_another_processors_zip_is_proven_as_far_as_it_is_python(release: Path, tmp_path: Path) -> None:
+    """Machine code for another processor can't be loaded; the pure engine's predictions don't need any."""
+    found = Release.read(release)
+    foreign = tmp_path / "foreign.zip"
+    with zipfile.ZipFile(release / found.artifacts["realtime"].file) as source, zipfile.ZipFile(foreign, "w") as out:
+        binaries = [name for name in source.namelist() if name.endswith(".so")]
+        for name in source.namelist():
+            out.writestr(source.getinfo(name), b"\x7fELF foreign" if name in binaries else source.read(name))
+    assert binaries
+    subject: dict[str, Any] = {
+        "handler": found.artifacts["realtime"].handler, "contract": read_contract(release),
+        "golden": read_golden(release / GOLDEN), "tolerance": 1e-9, "target": found.target, "grade": "exact",
+    }  # fmt: skip
+    proven = prove(foreign, **subject, say=lambda _text: None, foreign=True)
+    assert (proven.proof.label_flips, proven.proof.grade) == (0, "exact")
+    with pytest.raises(ProofError, match="GET /contract"):
+        prove(foreign, **subject, say=lambda _text: None)
 
 
 def run_package(files: Path, out: Path, *more: str) -> dict[str, Any]:

@@ -148,6 +148,7 @@ def build_batch(
         say("leaving batch.zip out, as it is over Lambda's limit")
         return BatchBuild({}, {}, {"refused": str(error)}, ())
     (folder / REQUIREMENTS).write_text(requirements)
+    notes["grade"] = "exact" if parts.exact else "equivalent"
     notes["packed"] = [PACKED] if made.handler == PACKED_HANDLER else []
     size = made.size
     artifact = Artifact(ARCHIVE, made.handler, file_digest(archive), size.zip_bytes, size.unzipped_bytes)

@@ -1,6 +1,6 @@
 """Boots an unzipped artifact as AWS Lambda boots it: target Python, AWS's runtime client, Lambda's variables only."""
 
-from lightship.lambda_host.artifact import BadZipError, remove_tree, tree_digest, unpack
+from lightship.lambda_host.artifact import BadZipError, remove_tree, tree_digest, unpack, unpacked
 from lightship.lambda_host.function import Credentials, Function, ReservedVariableError
 from lightship.lambda_host.interpreter import MissingToolError, find_uv, python_for
 from lightship.lambda_host.worker import InitError, Invocation, PayloadTooLargeError, Worker
@@ -20,4 +20,5 @@ __all__ = [
     "remove_tree",
     "tree_digest",
     "unpack",
+    "unpacked",
 ]

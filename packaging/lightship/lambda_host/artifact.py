@@ -3,7 +3,10 @@
 import io
 import shutil
 import stat
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,6 +35,17 @@ def unpack(archive: Path | bytes, folder: Path) -> Path:
     for path in folder.rglob("*"):
         path.chmod(path.stat().st_mode & ~0o222)
     return folder
+
+
+@contextmanager
+def unpacked(archive: Path) -> Iterator[Path]:
+    """A folder of an archive's files, read-only, that goes away at the end. Raises BadZipError."""
+    with tempfile.TemporaryDirectory(prefix="lightship-") as folder:
+        root = unpack(archive, Path(folder) / "task")
+        try:
+            yield root
+        finally:
+            remove_tree(root)
 
 
 def remove_tree(folder: Path) -> None:

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lightship.advice import advise
 from lightship.assembly import HANDLER, Assembled, assemble, included, surroundings
 from lightship.binaries import check_binaries
 from lightship.budgets import check_budgets
 from lightship.healing import PutBack, heal
-from lightship.lambda_host import InitError
+from lightship.lambda_host import InitError, unpacked
 from lightship.proving import ProofError, Proven, prove, try_out
 from lightship.steps.build import Build
 from lightship.zipping import Packed, write_zip
@@ -69,32 +70,38 @@ def prove_realtime(build: Build) -> None:
 
 
 def _proven(build: Build) -> Proven:
-    studied = build.studied
-    with _bootable(build) as archive:
-        build.say("booting the zip")
-        return prove(
-            archive,
-            handler=HANDLER,
-            contract=studied.contract,
-            golden=studied.golden,
-            tolerance=studied.tolerance,
-            target=build.plan.target,
-            grade="exact" if build.exact else "equivalent",
-            say=build.say,
+    """The proof of the very zip; where this host can't boot all of it, of the same with this host's wheels besides.
+
+    With the pure engine all predictions come from Python alone, so that the very zip gives them on any host.
+    """
+    build.say("booting the zip")
+    pure = build.studied.request.engine == "pure"
+    if build.exact or pure:
+        proven = prove(
+            build.folder / REALTIME, grade="exact", say=build.say, foreign=not build.exact, **_subject(build)
         )
+        if not build.exact:
+            with _bootable(build) as archive, unpacked(archive) as root:
+                try_out(root, **_subject(build))
+        return proven
+    with _bootable(build) as archive:
+        return prove(archive, grade="equivalent", say=build.say, **_subject(build))
+
+
+def _subject(build: Build) -> dict[str, Any]:
+    studied = build.studied
+    return {
+        "handler": HANDLER,
+        "contract": studied.contract,
+        "golden": studied.golden,
+        "tolerance": studied.tolerance,
+        "target": build.plan.target,
+    }
 
 
 def _healed(build: Build, failure: LightshipError) -> tuple[PutBack, ...]:
     """What slimming must leave. Raises `failure` where slimming isn't to blame."""
-    studied = build.studied
-    trial = partial(
-        try_out,
-        handler=HANDLER,
-        contract=studied.contract,
-        golden=studied.golden,
-        tolerance=studied.tolerance,
-        target=build.plan.target,
-    )
+    trial = partial(try_out, **_subject(build))
     lock = build.requirements["realtime"]
     with _bootable(build) as archive:
         return heal(

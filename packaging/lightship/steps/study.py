@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lightship.choose import Fixed
 from lightship.isolation import run_isolated
+from lightship.lambda_host import python_for
 from lightship.lockfile import Lock
 from lightship.monitoring.packaged import Wanted
 from lightship.plan import Plan
@@ -14,6 +15,8 @@ from lightship_runtime.manifest import BASELINE, CONTRACT, GOLDEN
 
 def study_model(build: Build) -> None:
     """Study the model; contract, golden rows and baseline become files of the release."""
+    # What compiles and boots the zips: missing, it is better told before the work.
+    python_for(build.plan.target.python)
     build.studied = _study(build)
     studied = build.studied
     build.notes.update(studied.about, format=studied.format, why=studied.why, engines=studied.verdicts)
