@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from lightship_runtime.batch.stores import Store, Stored
 from lightship_runtime.monitor.cells import HOUR
-from lightship_runtime.monitor.places import COUNTS, LABELS, TELEMETRY, day_folder, day_of, folder_of, hour_in
+from lightship_runtime.monitor.places import COUNTS, LABELS, TELEMETRY, day_folder, day_of, days_between, hour_in
 
 HIDDEN = "."
 
@@ -67,10 +67,10 @@ def digest_of(files: Sequence[Stored]) -> str:
 
 def announced_hours(store: Store, prefix: str, first: float, last: float) -> Iterator[int]:
     """The long past hours for which labels came between two times."""
-    for start in range(int(first // HOUR) * HOUR, int(last) + 1, HOUR):
-        for stored in store.list(prefix + folder_of(start)):
-            said = stored.name.rpartition("/")[2]
-            if said.isdigit() and len(said) < 12:
+    for day in days_between(first, last):
+        for stored in store.list(prefix + day_folder(day)):
+            came, said = hour_in(stored.name), stored.name.rpartition("/")[2]
+            if came is not None and came + HOUR > first and said.isdigit() and len(said) < 12:
                 yield int(said) // HOUR * HOUR
 
 
