@@ -6,7 +6,7 @@ alarm, and the last one holds until it speaks again: whether it speaks at all is
 
 from lightship_cdk.alarm_table.rows import HOUR, AlarmRow, CompositeRow, MetricRef, Severity
 
-_SHOW = ("lightship monitor{options}", "lightship status{options}")
+_SHOW = ("lightship report{options}", "lightship status{options}")
 
 
 def _breach(
@@ -81,7 +81,7 @@ MODEL_COMPOSITES = (
         meaning="The endpoint answers, but its answers can't be trusted: broken inputs, or accuracy below its floor.",
         causes="A pipeline that changed (nulls, units, codes); a bad release; a world that changed.",
         first_steps="See which columns or metric and since when; roll back if a release did it.",
-        commands=("lightship monitor{options}", "lightship rollback{options} --now"),
+        commands=("lightship report{options}", "lightship rollback{options} --now"),
         query="filter ispresent(QualityBreaches) | sort @timestamp desc",
         log="monitor",
     ),
