@@ -58,7 +58,7 @@ class TelemetryDelivery(Construct):
             "StreamRole",
             "firehose.amazonaws.com",
             [
-                *store.statements(write=[TELEMETRY, ERRORS]),
+                *store.statements(write=[TELEMETRY, ERRORS], in_parts=True),
                 allow(["s3:AbortMultipartUpload"], *store.objects([TELEMETRY, ERRORS])),
                 allow(["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], store.bucket.bucket_arn),
                 allow(["logs:PutLogEvents"], self.log_group.log_group_arn),

@@ -59,9 +59,13 @@ class MonitoringStore(Construct):
         """As the functions are told it."""
         return f"s3://{self.bucket.bucket_name}"
 
-    def statements(self, *, read: Sequence[str] = (), write: Sequence[str] = ()) -> list[iam.PolicyStatement]:
-        """What a role needs to read and write below these prefixes. `accept_prefixes` says why, on that role."""
-        actions = [*(["kms:Decrypt"] if read else []), *(["kms:GenerateDataKey"] if write else [])]
+    def statements(
+        self, *, read: Sequence[str] = (), write: Sequence[str] = (), in_parts: bool = False
+    ) -> list[iam.PolicyStatement]:
+        """What a role needs to read and write below these prefixes; `in_parts` where it uploads large objects.
+        `accept_prefixes` says why, on that role."""
+        # The parts of an upload are decrypted to be joined.
+        actions = [*(["kms:Decrypt"] if read or in_parts else []), *(["kms:GenerateDataKey"] if write else [])]
         made = [allow(actions, self._key.key_arn)]
         if read:
             # A key that isn't there is an error of permission for whoever may not list.

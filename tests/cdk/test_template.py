@@ -76,6 +76,7 @@ def test_every_role_says_what_it_may_do_and_nothing_more(closed: Any) -> None:
         "MonitoringScheduleRole": {"lambda:InvokeFunction", "sqs:SendMessage"},
         "MonitoringDeliverySenderRole": {"firehose:PutRecord", "firehose:PutRecordBatch"},
         "MonitoringDeliveryStreamRole": {
+            "kms:Decrypt",
             "kms:GenerateDataKey",
             "logs:PutLogEvents",
             "s3:AbortMultipartUpload",

@@ -219,7 +219,7 @@ def test_a_plan_knows_what_it_would_change_and_what_that_costs() -> None:
     assert first.first
     assert first.cost_before is None
     assert first.needs_consent
-    assert first.cost == pytest.approx(0.20 + 0.5 * 1.39e-3 * 1000 + 1.5, abs=0.05)
+    assert first.cost == pytest.approx(0.20 + 0.5 * 1.27e-3 * 1000 + 1.8, abs=0.05)
     assert first.replacement_known
     again = plan_deployment(template_of(), RELEASE, stack_of(template_of()), Alias(1, {}), name="planes", requests=1e6)
     assert not again.replacement_known
