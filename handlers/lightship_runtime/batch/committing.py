@@ -5,12 +5,12 @@ was planned on: of two runs that found the same objects, one commits. Then come 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lightship_runtime.batch.account import Account
+from lightship_runtime.batch.ahead import ahead
 from lightship_runtime.batch.counting import Counter, Monitoring
 from lightship_runtime.batch.errors import BatchError
 from lightship_runtime.batch.ledger import WIDTH, Ledger
@@ -28,7 +28,6 @@ from lightship_runtime.batch.stores import Store
 from lightship_runtime.documents import dump_document
 
 SCHEMA = 1
-READERS = 16
 SHOWN = 10
 
 
@@ -150,23 +149,18 @@ def _reconciled(run: str, plan: Any, sink: Store, merged: _Merged) -> dict[str, 
 
 def _results(run: str, count: int, sink: Store, merged: _Merged) -> Iterator[ChunkResult]:
     missing: list[int] = []
-    with ThreadPoolExecutor(READERS) as pool:
-        for item, found in enumerate(pool.map(sink.read, _names(run, count))):
-            if found is None:
-                missing.append(item)
-            else:
-                document = json.loads(found[0])
-                merged.add(document)
-                yield from map(ChunkResult.from_dict, document["results"])
+    for item, found in ahead(lambda item: sink.read(result_name(run, item)), range(count)):
+        if found is None:
+            missing.append(item)
+        else:
+            document = json.loads(found[0])
+            merged.add(document)
+            yield from map(ChunkResult.from_dict, document["results"])
     if missing:
         raise NotCommittedError(
             f"{len(missing)} of {count} items of the run {run} have no result ({_listed(missing)}). Redrive the run: "
             "what is done is not done again."
         )
-
-
-def _names(run: str, count: int) -> Iterable[str]:
-    return (result_name(run, item) for item in range(count))
 
 
 def _listed(numbers: list[int]) -> str:

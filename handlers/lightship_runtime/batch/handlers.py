@@ -12,6 +12,7 @@ from typing import Any
 
 from lightship_runtime.batch import probing
 from lightship_runtime.batch.account import Account
+from lightship_runtime.batch.ahead import WORKERS
 from lightship_runtime.batch.committing import commit
 from lightship_runtime.batch.counting import Counter, Monitoring
 from lightship_runtime.batch.errors import BatchError
@@ -150,4 +151,5 @@ def _client() -> Any:
     import boto3
     from botocore.config import Config
 
-    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=60))
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    return boto3.client("s3", config=Config(retries=retries, read_timeout=60, max_pool_connections=2 * WORKERS))

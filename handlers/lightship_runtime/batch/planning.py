@@ -9,10 +9,12 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import IO, Any, Self
 
+from lightship_runtime.batch.ahead import ahead
 from lightship_runtime.batch.boundaries import RangeScan, RangeScanner
-from lightship_runtime.batch.committing import finish_head, is_done, read_head
+from lightship_runtime.batch.committing import Head, finish_head, is_done, read_head
 from lightship_runtime.batch.counting import Monitoring
 from lightship_runtime.batch.errors import BatchError, UnreadableError
 from lightship_runtime.batch.ledger import Ledger, object_digest
@@ -127,31 +129,34 @@ def begin(request: Request, source: Store, sink: Store, monitoring: Monitoring |
 
 def _list(request: Request, source: Store, sink: Store, ranges: str) -> None:
     head = read_head(sink)
-    taken = Ledger.from_bytes(b"")
-    if request.only_new and head is not None:
-        books_of = sink.read(ledger_name(head.run))
-        if books_of is None:
-            raise BatchError(f"The ledger of the committed run {head.run} is gone. Restore it, or score everything.")
-        taken = Ledger.from_bytes(books_of[0])
+    taken = _taken_before(head, sink) if request.only_new else Ledger.from_bytes(b"")
     nonce = f"{time.time_ns():x}"
     objects, digests_name = f"{books(request.run)}/objects-{nonce}.jsonl", f"{books(request.run)}/objects-{nonce}.bin"
     ranges = ranges.replace(".json", f"-{nonce}.json")
     digests = bytearray()
     count = total = ignored = scans = 0
     with sink.writer(objects) as listed, _JsonList(sink, ranges) as ranged:
-        for stored in source.list(request.prefix):
-            kind = request.format or format_of(stored.name)
-            if kind is None or _hidden(stored.name):
-                ignored += 1
-                continue
-            digest = object_digest(stored)
-            if digest in taken:
-                continue
-            digests += digest
+
+        def fresh() -> Iterator[tuple[Stored, Format]]:
+            nonlocal ignored
+            for stored in source.list(request.prefix):
+                kind = request.format or format_of(stored.name)
+                if kind is None or _hidden(stored.name):
+                    ignored += 1
+                elif (digest := object_digest(stored)) not in taken:
+                    digests.extend(digest)
+                    yield stored, kind
+
+        def is_large_text(item: tuple[Stored, Format]) -> bool:
+            return item[1] != "parquet" and item[0].size > request.chunk_bytes
+
+        for (stored, kind), splits in ahead(
+            lambda item: _splits(source, item[0], request.settings), fresh(), is_large_text
+        ):
             count += 1
             total += stored.size
             pieces = 0
-            if kind != "parquet" and stored.size > request.chunk_bytes and _splits(source, stored, request.settings):
+            if splits:
                 pieces = -(-stored.size // request.chunk_bytes)
                 for piece in range(pieces):
                     start = piece * request.chunk_bytes
@@ -168,6 +173,16 @@ def _list(request: Request, source: Store, sink: Store, ranges: str) -> None:
         "time": time.time(),
     }  # fmt: skip
     sink.create(f"{books(request.run)}/begun.json", dump_document(document))
+
+
+def _taken_before(head: Head | None, sink: Store) -> Ledger:
+    """The objects of committed runs."""
+    if head is None:
+        return Ledger.from_bytes(b"")
+    found = sink.read(ledger_name(head.run))
+    if found is None:
+        raise BatchError(f"The ledger of the committed run {head.run} is gone. Restore it, or score everything.")
+    return Ledger.from_bytes(found[0])
 
 
 def _hidden(name: str) -> bool:
@@ -233,18 +248,21 @@ def cut(run: str, source: Store, sink: Store) -> Plan:
 def _chunks(begun: dict[str, Any], request: Request, source: Store, sink: Store) -> Iterator[Chunk]:
     """Every object's chunks, numbered through the run."""
     listed = sink.read(begun["objects"])
-    number = scans = 0
-    for line in (listed[0] if listed else b"").splitlines():
-        entry = json.loads(line)
-        whole = Chunk(0, entry["file"], entry["etag"], entry["size"], entry["format"])
-        if entry["pieces"]:
-            found = _text_chunks(whole, _scans(sink, request.run, scans, entry["pieces"]))
-            scans += entry["pieces"]
-        elif entry["format"] == "parquet" and entry["size"] > request.chunk_bytes:
-            found = _parquet_chunks(whole, source, request.chunk_bytes)
-        else:
-            found = [whole]
-        for chunk in found:
+    number = 0
+
+    def objects() -> Iterator[tuple[Chunk, int]]:
+        for line in (listed[0] if listed else b"").splitlines():
+            entry = json.loads(line)
+            yield Chunk(0, entry["file"], entry["etag"], entry["size"], entry["format"]), entry["pieces"]
+
+    def is_large_parquet(item: tuple[Chunk, int]) -> bool:
+        return item[0].format == "parquet" and item[0].size > request.chunk_bytes
+
+    scans = _scans(sink, request.run, begun["scans"])
+    for (whole, pieces), groups in ahead(
+        lambda item: _parquet_chunks(item[0], source, request.chunk_bytes), objects(), is_large_parquet
+    ):
+        for chunk in _text_chunks(whole, list(islice(scans, pieces))) if pieces else groups or [whole]:
             if chunk.end is None and chunk.start == 0 and chunk.format != "parquet" and chunk.size > MAX_WHOLE:
                 raise UnreadableError(
                     chunk.file,
@@ -255,14 +273,12 @@ def _chunks(begun: dict[str, Any], request: Request, source: Store, sink: Store)
             number += 1
 
 
-def _scans(sink: Store, run: str, first: int, count: int) -> list[RangeScan]:
-    found = []
-    for number in range(first, first + count):
-        read = sink.read(scan_name(run, number))
+def _scans(sink: Store, run: str, count: int) -> Iterator[RangeScan]:
+    """What the scan of every range wrote, in order."""
+    for number, read in ahead(lambda number: sink.read(scan_name(run, number)), range(count)):
         if read is None:
             raise BatchError(f"The range {number} of the run {run} wasn't scanned. Redrive the run.")
-        found.append(RangeScan.from_list(json.loads(read[0])))
-    return found
+        yield RangeScan.from_list(json.loads(read[0]))
 
 
 def _text_chunks(whole: Chunk, scans: list[RangeScan]) -> list[Chunk]:
