@@ -43,6 +43,8 @@ def prove_command(release: Path, as_json: bool) -> None:
         f"{release} holds: {proof['rows']} golden rows, largest difference {proof['max_abs_diff']:.2g}, "
         f"{proof['label_flips']} label flips; starts in {proof['init_ms']:.0f} ms, p50 {proof['p50_ms']:.2f} ms."
     )
+    if batch := proof["batch"]:
+        click.echo(f"  batch.zip too: {batch['rows']} golden rows, largest difference {batch['max_abs_diff']:.2g}.")
 
 
 def _verdict(verdict: dict[str, Any]) -> str:
