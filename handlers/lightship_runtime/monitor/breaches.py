@@ -82,7 +82,7 @@ def breaches(
     judged = [entry for entry in entries if entry["judged"]]
     refused = {entry.column for entry in accepted if entry.holds(entry.column, version, now)}
     quality = _columns(judged, "quality", refused)
-    quality += _whole(REJECTED, [(entry["start"], entry["rejected"]) for entry in entries])
+    quality += _rejected(entries)
     quality += _volume(hours)
     scored = [entry for entry in entries if entry["score"]]
     score = _single(scored, lambda entry: "score" not in refused and entry["score"]["level"] in FLAGGED)
@@ -114,6 +114,14 @@ def _whole(name: str, levels: Sequence[tuple[float, str]]) -> list[State]:
     judged = [(start, level in FLAGGED) for start, level in levels if level != "insufficient"]
     on, since = two_of_three(judged)
     return [{"name": name, "level": "high", "effect": 1.0, "since": since}] if on else []
+
+
+def _rejected(entries: Sequence[Entry]) -> list[State]:
+    found = _whole(REJECTED, [(entry["start"], entry["rejected"]) for entry in entries])
+    if found:
+        # Whoever tells of a column tells the rows it was seen in.
+        found[0]["n"] = entries[-1]["rows"]
+    return found
 
 
 def _volume(hours: Sequence[tuple[int, int, int | None]]) -> list[State]:

@@ -80,8 +80,10 @@ class Deployment:
         return [MetricId.of(LAMBDA, name, each) for each in dimensions]
 
     def found(self, kind: str, fragment: str = "") -> list[Resource]:
-        """Resources of a type whose path in the construct tree has this in it."""
-        return [each for each in self.stack.of_type(kind) if fragment.lower() in each.path.lower()]
+        """Resources of a type whose path in the construct tree has this in it. Logical ids are made of that path, and
+        stand in for it where the template doesn't have it."""
+        wanted = _bare(fragment)
+        return [each for each in self.stack.of_type(kind) if wanted in _bare(f"{each.logical_id} {each.path}")]
 
     def title(self, alarm: str) -> str:
         """An alarm's name without the service's before it and a version's after it."""
@@ -123,6 +125,10 @@ def deployment_of(stack: Stack, service: str, model: str) -> Deployment:
         names = ", ".join(each.name for each in stack.alarms[:3])
         raise LightshipError(f"No alarm of the template is named {service}-...: it has {names}. Give --stage.")
     return Deployment(stack, service, model)
+
+
+def _bare(path: str) -> str:
+    return path.replace("/", "").lower()
 
 
 def variables_of(function: Resource) -> dict[str, str]:

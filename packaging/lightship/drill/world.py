@@ -46,13 +46,13 @@ class World:
         ledger = Ledger(timeline.minutes, self.deployment.watched)
         before = self.answers.executed
         endpoint.record(timeline, self.answers, ledger)
+        asked = self.answers.executed - before
         told = [
             *self.monitor.record(timeline, ledger),
             *self.batch.record(timeline, ledger),
             *self.hook.record(timeline, ledger),
         ]
         surroundings.record(timeline, self.deployment, ledger)
-        asked = self.answers.executed - before
         if asked:
             told.insert(0, f"{asked} requests, answered by realtime.zip {self.answers.release.version}")
         self.executed[incident.name] = tuple(told)
