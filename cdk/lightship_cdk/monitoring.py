@@ -94,7 +94,7 @@ class Monitoring(Construct):
             memory_size=self.settings.memory_mb,
             ephemeral_storage_size=cdk.Size.mebibytes(self.settings.storage_mb),
             timeout=cdk.Duration.seconds(self.settings.timeout_s),
-            environment={**self._environment, **_floor(self.settings)},
+            environment={**self._environment, **_judging(self.settings)},
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
             retry_attempts=RUN_RETRIES,
             max_event_age=cdk.Duration.seconds(LATEST_START_S),
@@ -157,8 +157,13 @@ class Monitoring(Construct):
         return function
 
 
-def _floor(settings: MonitoringSettings) -> dict[str, str]:
-    return {} if settings.accuracy_floor is None else {"LIGHTSHIP_ACCURACY_FLOOR": repr(settings.accuracy_floor)}
+def _judging(settings: MonitoringSettings) -> dict[str, str]:
+    """How the monitor judges, as far as it isn't the default."""
+    floor, hours = settings.accuracy_floor, settings.window_hours
+    return {
+        **({} if floor is None else {"LIGHTSHIP_ACCURACY_FLOOR": repr(floor)}),
+        **({} if hours == 1 else {"LIGHTSHIP_WINDOW_HOURS": str(hours)}),
+    }
 
 
 def can_be_monitored(release: PackagedRelease) -> bool:

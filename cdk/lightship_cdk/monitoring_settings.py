@@ -17,7 +17,8 @@ LEAST_RETENTION_DAYS = 15
 class MonitoringSettings:
     """A prediction leaves codes (`capture`), or also the raw values of `capture_share` of them less the columns
     `capture_without`. Telemetry and labels are kept for `retention_days`; results, which are counts, and baselines
-    stay. A window whose accuracy is surely below `accuracy_floor` is a breach, whatever the baseline's.
+    stay. A window whose accuracy is surely below `accuracy_floor` is a breach, whatever the baseline's; windows span a
+    multiple of `window_hours`.
 
     A delivery to the bucket waits at most `buffer_s` seconds or for `buffer_mb` MB. The monitor runs at `minute` of
     each hour, late enough for the last hour's deliveries, with `memory_mb`, `storage_mb` of disk and `timeout_s`.
@@ -28,6 +29,7 @@ class MonitoringSettings:
     capture_share: float = 1.0
     capture_without: tuple[str, ...] = ()
     accuracy_floor: float | None = None
+    window_hours: int = 1
     buffer_s: int = 300
     buffer_mb: int = 64
     minute: int = 15
@@ -54,7 +56,7 @@ class MonitoringSettings:
         """What a parsed [monitoring] asks for; None where it captures nothing."""
         if monitoring["capture"] == OFF:
             return None
-        named = ("retention_days", "capture", "capture_share", "capture_without", "accuracy_floor")
+        named = ("retention_days", "capture", "capture_share", "capture_without", "accuracy_floor", "window_hours")
         return cls(**{name: monitoring[name] for name in named})
 
     @property
