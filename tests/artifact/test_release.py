@@ -27,7 +27,8 @@ from lightship.lambda_host import Function, Worker, python_for, unpack
 from lightship.proving import ProofError, prove
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import read_golden
-from lightship_runtime.manifest import GOLDEN, NotAReleaseError, Release, read_contract
+from lightship_runtime.manifest import BASELINE, GOLDEN, NotAReleaseError, Release, read_contract
+from lightship_runtime.monitor.baseline import Baseline
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +115,16 @@ def test_the_zip_holds_no_pickle_no_golden_rows_and_bytecode_for_every_module(re
     assert "lightship_runtime/realtime.pyc" in names
     sources = [name for name in names if name.endswith(".py")]
     assert all(name.startswith("anyio/") for name in sources)
+
+
+def test_the_baseline_is_sealed_and_the_zips_hold_its_bins_alone(release: Path) -> None:
+    assert BASELINE in Release.read(release).files
+    whole = Baseline.from_json((release / BASELINE).read_bytes())
+    assert [column.name for column in whole.columns] == ["size", "count", "city"]
+    for use, outputs in (("realtime", False), ("batch", True)):
+        with zipfile.ZipFile(release / f"{use}.zip") as archive:
+            assert not [name for name in archive.namelist() if BASELINE in name]
+            assert archive.read("model/bins.json") == whole.to_bins(outputs=outputs)
 
 
 def test_packaging_twice_gives_the_same_bytes(files: Path, release: Path, tmp_path: Path) -> None:
