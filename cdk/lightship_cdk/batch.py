@@ -14,7 +14,7 @@ from constructs import Construct
 from lightship_cdk.alarms import Alarms
 from lightship_cdk.batch_definition import BOOKS, MAP_RESULTS, definition
 from lightship_cdk.batch_settings import BatchSettings, place_of
-from lightship_cdk.checks import accept
+from lightship_cdk.checks import accept, wildcard
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ARCHITECTURES, RUNTIMES
 from lightship_cdk.monitoring_store import COUNTS, MonitoringStore
@@ -121,7 +121,7 @@ class ScheduledBatch(Construct):
         for bucket, prefix in ((source, source_prefix), (sink, sink_prefix)):
             accept(
                 role,
-                f"AwsSolutions-IAM5[Resource::{self._shown(bucket, prefix)}]",
+                wildcard(self, self._shown(bucket, prefix)),
                 "The objects below this prefix are what a run reads and writes.",
             )
         return role
@@ -155,12 +155,12 @@ class ScheduledBatch(Construct):
         for finding in (f"{prefix}{BOOKS}", f"{prefix}{MAP_RESULTS}/"):
             accept(
                 role,
-                f"AwsSolutions-IAM5[Resource::{self._shown(sink, finding)}]",
+                wildcard(self, self._shown(sink, finding)),
                 "A run's lists and results lie below this prefix.",
             )
         accept(
             role,
-            f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{name}*]",
+            wildcard(self, f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{name}*"),
             "The executions of this state machine and of its maps, whose names are made when they start.",
         )
         machine = sfn.CfnStateMachine(

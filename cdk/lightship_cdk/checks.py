@@ -32,3 +32,13 @@ def synthesise(app: cdk.App) -> None:
 def accept(construct: IConstruct, finding: str, reason: str) -> None:
     """Accept one of the rules' findings (`AwsSolutions-IAM5[Resource::*]`) beneath a construct, and say why."""
     cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
+
+
+def wildcard(scope: IConstruct, arn: str) -> str:
+    """The finding over an ARN with a star. What only AWS knows stands in it by its name (`<AWS::Region>`), as the rules
+    write it; where the stack's account and region are given, they write those."""
+    stack = cdk.Stack.of(scope)
+    places = {"<AWS::Partition>": stack.partition, "<AWS::Region>": stack.region, "<AWS::AccountId>": stack.account}
+    for name, place in places.items():
+        arn = arn if cdk.Token.is_unresolved(place) else arn.replace(name, place)
+    return f"AwsSolutions-IAM5[Resource::{arn}]"

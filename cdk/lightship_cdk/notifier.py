@@ -17,7 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lightship_cdk.alarm_table import ALARMS, ROWS, AlarmRow, Log, Row
-from lightship_cdk.checks import accept
+from lightship_cdk.checks import accept, wildcard
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ALIAS, PredictFunction
 from lightship_cdk.interfaces import as_function, as_role
@@ -179,8 +179,8 @@ class Notifier(Construct):
         if store:
             statements += store.statements(read=[LATEST])
         role = create_role(self, "Role", "lambda.amazonaws.com", statements)
-        every = "arn:<AWS::Partition>:cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:*"
-        accept(role, f"AwsSolutions-IAM5[Resource::{every}]", "CloudWatch may ask for every alarm where one is named.")
+        every = wildcard(self, "arn:<AWS::Partition>:cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:*")
+        accept(role, every, "CloudWatch may ask for every alarm where one is named.")
         return role
 
     def _parameter(self, written: str) -> str:
