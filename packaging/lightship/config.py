@@ -153,8 +153,8 @@ class MonitoringConfig:
     `baseline` is a file of rows to compare later ones with (the sample by default), `baseline_label` its column of what
     happened, and `segments` are columns to report accuracy by. `capture` is what a prediction leaves for the monitor:
     codes, also the raw values of a share of them less the columns in `capture_without`, or nothing. That and late
-    labels are kept for `retention_days`. The monitor's windows span a multiple of `window_hours`: 24 or 168 where inputs
-    follow the clock or the week.
+    labels are kept for `retention_days`. Windows span a multiple of `window_hours`: 24 or 168 where inputs follow the
+    clock or the week.
     """
 
     availability: float = bounded(0.999, 0.5, 0.99999)

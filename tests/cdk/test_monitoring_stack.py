@@ -104,8 +104,14 @@ def test_settings_that_can_not_work_are_refused(settings: dict[str, int], said: 
 
 
 def test_nothing_is_monitored_where_nothing_is_captured() -> None:
-    raw = {"capture": "raw", "capture_share": 0.5, "capture_without": ("name",), "accuracy_floor": 0.8}
+    raw = {
+        "capture": "raw",
+        "capture_share": 0.5,
+        "capture_without": ("name",),
+        "accuracy_floor": 0.8,
+        "window_hours": 24,
+    }
     assert MonitoringSettings.from_config({**raw, "capture": "off"}) is None
     assert MonitoringSettings.from_config({**raw, "retention_days": 30}) == MonitoringSettings(
-        30, capture="raw", capture_share=0.5, capture_without=("name",), accuracy_floor=0.8
+        30, capture="raw", capture_share=0.5, capture_without=("name",), accuracy_floor=0.8, window_hours=24
     )
