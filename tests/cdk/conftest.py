@@ -116,9 +116,11 @@ def synthesise(release_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     flags = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 
-    def run(settings: ServiceSettings | None = None, *, release: Path | None = None) -> Synthesised:
+    def run(
+        settings: ServiceSettings | None = None, *, release: Path | None = None, env: cdk.Environment | None = None
+    ) -> Synthesised:
         app = cdk.App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=flags, analytics_reporting=False)
-        LightshipStack(app, "flights", release=release or release_folder, settings=settings)
+        LightshipStack(app, "flights", release=release or release_folder, settings=settings, env=env)
         add_checks(app)
         assembly = app.synth()
         (stack,) = assembly.stacks
