@@ -1,11 +1,13 @@
 """The live page: what is counted, and how a real browser shows it."""
 
 import base64
+import io
 import json
 import os
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightship.lambda_host import Function, unpack
 from lightship.loopback import LoopbackServer
 from lightship.monitoring import make_baseline
 from lightship.page import PATH, Drift, Live, Site
 from lightship.page.live import BUCKET_S, BUCKETS, RECENT, REFUSALS, percentile, reason_of, step_of
+from lightship.serving import ModelServer
 from lightship_runtime.manifest import BASELINE
 from lightship_runtime.monitor.bins import column_coders, encode_row
 from lightship_runtime.monitor.encode import encode_record
@@ -369,3 +373,35 @@ def test_it_is_used_by_keyboard_and_named_for_screen_readers(browser: Browser, s
     assert {role for role, _ in named} >= {"button", "image", "region", "heading", "table"}
     assert [role for role, name in named if not name.strip()] == []
     assert browser.complaints == []
+
+
+TELLING = """
+import json, os, time
+def handler(event, context):
+    status = 422 if event["rawPath"] == "/refused" else 200
+    metrics = {"Requests": 1, "Predictions": 1, "Refused": int(status == 422), "Failed": 0, "Latency": 1.5}
+    print(json.dumps({"_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": []}, "version": "v1",
+                      "status": status, **metrics, "predictions": []}, separators=(",", ":")))
+    return {"statusCode": status, "body": json.dumps({"detail": "At row 0"})}
+"""
+
+
+def test_what_a_served_function_prints_reaches_the_page(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo("app.py")
+        info.external_attr = 0o644 << 16
+        archive.writestr(info, TELLING)
+    live = Live()
+    site = Site("tiny", live, Drift(live, tmp_path), objectives=(500.0, 0.999))
+    function = Function(unpack(buffer.getvalue(), tmp_path / "task"), "app.handler", name="tiny")
+    with (
+        ModelServer(function, workers=1, log=live.take, pages=site.pages, answered=live.answered) as server,
+        httpx.Client(base_url=server.url, trust_env=False) as client,
+    ):
+        assert [client.post(path).status_code for path in ("/predict", "/predict", "/refused")] == [200, 200, 422]
+        told = client.get(f"{PATH}/data").json()
+    total = told["total"]
+    assert (total["requests"], total["refused"], total["p50"]) == (3, 1, pytest.approx(1.5, rel=0.06))
+    assert [refusal[1:] for refusal in told["refusals"]] == [[422, "At row 0"]]
+    assert told["drift"]["state"] == "absent"

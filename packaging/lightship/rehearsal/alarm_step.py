@@ -52,29 +52,46 @@ class Ear:
         raise CheckFailedError(f"No message reached {self.url} within {seconds:.0f} s.")
 
 
-def page_of(clients: Clients, outputs: Mapping[str, str], names: Sequence[str]) -> Mapping[str, Any]:
-    """The first of the alarms that pages somebody. Raises CheckFailedError when none does."""
-    for alarm in clients("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]:
-        if outputs[PLAIN] in alarm["AlarmActions"]:
-            return dict(alarm)
-    raise CheckFailedError("None of the stack's alarms pages anybody.")
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A composite alarm that pages somebody, and the members by which it is set off."""
+
+    name: str
+    members: tuple[Mapping[str, Any], ...]
 
 
-def sound_and_end(clients: Clients, outputs: Mapping[str, str], alarm: Mapping[str, Any]) -> tuple[Told, Told, Told]:
-    """Set off an alarm that pages and end it: its plain message, the explained one, and the one of its end.
+def page_of(clients: Clients, outputs: Mapping[str, str], names: Sequence[str]) -> Page:
+    """The first of the stack's composites that pages. Raises CheckFailedError when none does."""
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    found = clients("cloudwatch").describe_alarms(AlarmNames=list(names), AlarmTypes=kinds)
+    for composite in found["CompositeAlarms"]:
+        members = [each for each in found["MetricAlarms"] if f'ALARM("{each["AlarmArn"]}")' in composite["AlarmRule"]]
+        if outputs[PLAIN] in composite["AlarmActions"] and members:
+            return Page(composite["AlarmName"], tuple(members[:2]))
+    raise CheckFailedError("None of the stack's composite alarms pages anybody.")
 
-    Raises CheckFailedError when a message doesn't come, or the plain one isn't CloudWatch's.
+
+def sound_and_end(clients: Clients, outputs: Mapping[str, str], page: Page) -> tuple[Told, Told, Told]:
+    """Set off a page and end it: its plain message, the explained one, and the one of its end.
+
+    Raises CheckFailedError when a message doesn't come, or the plain one isn't the composite's: members tell nobody.
     """
     plain = Ear.to(clients, outputs[PLAIN], "plain")
     explained = Ear.to(clients, outputs[EXPLAINED], "explained")
-    cloudwatch, name = clients("cloudwatch"), alarm["AlarmName"]
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=reason(alarm, datetime.now(UTC)))
+    cloudwatch, now = clients("cloudwatch"), datetime.now(UTC)
+    for member in page.members:
+        why = reason(member, now)
+        cloudwatch.set_alarm_state(AlarmName=member["AlarmName"], StateValue="ALARM", StateReason=why)
+    first = page.members[0]["AlarmArn"]
+    why = f"{first} transitioned to ALARM at {now:%A %d %B, %Y %H:%M:%S UTC}"
+    cloudwatch.set_alarm_state(AlarmName=page.name, StateValue="ALARM", StateReason=why)
     raw = plain.hear()
     document: Any = json.loads(raw.message)
-    if (document["AlarmName"], document["NewStateValue"]) != (name, "ALARM") or not raw.subject.startswith("ALARM: "):
-        raise CheckFailedError(f"The plain message isn't {name}'s: {raw}")
+    if (document["AlarmName"], document["NewStateValue"]) != (page.name, "ALARM") or raw.subject[:7] != "ALARM: ":
+        raise CheckFailedError(f"The plain message isn't {page.name}'s: {raw}")
     sounding = explained.hear()
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="The rehearsal ended it.")
+    for name in (*(member["AlarmName"] for member in page.members), page.name):
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="The rehearsal ended it.")
     plain.hear()
     return raw, sounding, explained.hear()
 

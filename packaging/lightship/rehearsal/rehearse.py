@@ -159,7 +159,8 @@ class Rehearsal:
     def alarm(self) -> None:
         """Set off a page and end it: the plain message and the explained ones have to reach who listens."""
         with self.step("an alarm, set off by hand") as words:
-            names = stack_resources(self.clients, self.stack)["AWS::CloudWatch::Alarm"]
+            resources = stack_resources(self.clients, self.stack)
+            names = resources["AWS::CloudWatch::Alarm"] + resources["AWS::CloudWatch::CompositeAlarm"]
             page = page_of(self.clients, self.outputs, names)
             _, sounding, over = sound_and_end(self.clients, self.outputs, page)
             if f"Live: version {self.live} " not in sounding.message or "isn't known" in sounding.message:
