@@ -35,7 +35,13 @@ class TelemetryDelivery(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.log_group = custody.log_group(self, "Logs")
-        logs.LogStream(self, "LogStream", log_group=self.log_group, log_stream_name=LOG_STREAM)
+        logs.LogStream(
+            self,
+            "LogStream",
+            log_group=self.log_group,
+            log_stream_name=LOG_STREAM,
+            removal_policy=custody.removal_policy,
+        )
         self.stream = self._stream(store, settings)
         sender = create_role(
             self,

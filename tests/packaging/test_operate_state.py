@@ -35,6 +35,7 @@ TEMPLATE: dict[str, Any] = {
         "Bank": {"Type": "AWS::Backup::BackupVault", "DeletionPolicy": "Retain"},
         "HookLogs": {"Type": "AWS::Logs::LogGroup"},
         "Lost": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Delete"},
+        "LogStream": {"Type": "AWS::Logs::LogStream", "DeletionPolicy": "RetainExceptOnCreate"},
         "Hook": {"Type": "AWS::Lambda::Function"},
         "Alarm": {"Type": "AWS::CloudWatch::Alarm"},
         "Application": {"Type": "AWS::CodeDeploy::Application"},

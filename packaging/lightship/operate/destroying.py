@@ -10,8 +10,8 @@ from lightship.operate.stacks import DeployedStack, Say, Sleep, wait_until_still
 from lightship.operate.wording import noun
 
 KEPT = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
-# They go with their function, whatever the template says of them.
-GO_ALONG = frozenset({"AWS::Lambda::Version"})
+# They go with their function and their log group, whatever the template says of them.
+GO_ALONG = frozenset({"AWS::Lambda::Version", "AWS::Logs::LogStream"})
 KEY_WINDOW_DAYS = 30
 
 
