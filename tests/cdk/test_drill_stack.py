@@ -18,10 +18,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from lightship.assembly import runtime_files
 from lightship.compile import compile_model
 from lightship.config import Config, ModelConfig
-from lightship.drill.cloudwatch.template import stack_of
+from lightship.drill.cloudwatch.template import Stack, stack_of
 from lightship.drill.healthy import ERROR_SHARE_OF_BUDGET, healthy_month
 from lightship.drill.incident import built_in
 from lightship.drill.mutations import is_noticed, mutations_of
+from lightship.drill.rehearsed import DrillFailedError, drill_deployed, in_words
 from lightship.drill.report import Report
 from lightship.drill.run import Drilled, drilled
 from lightship_runtime.contract import Contract
@@ -55,6 +56,12 @@ def _model(rows: pd.DataFrame, labels: Any) -> Pipeline:
     return make_pipeline(columns, LogisticRegression()).fit(rows, labels)
 
 
+def _of_endpoint(made: Any) -> Stack:
+    """The stack without the alarm that is right about these releases: they have no monitor that runs."""
+    stack = stack_of(made.template)
+    return replace(stack, alarms=tuple(each for each in stack.alarms if each.name != "flights-monitor-silent"))
+
+
 @pytest.fixture(scope="module")
 def bootable(closed: Any, release_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stack's release, with a realtime.zip that answers: a compiled model in the runtime that ships."""
@@ -85,10 +92,7 @@ def bootable(closed: Any, release_folder: Path, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="module")
 def running(closed: Any, bootable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
     config = Config(model=ModelConfig(name="flights"), folder=tmp_path_factory.mktemp("project"))
-    stack = stack_of(closed.template)
-    # This release was made without a monitor that runs, which that alarm would be right about.
-    alarms = tuple(each for each in stack.alarms if each.name != "flights-monitor-silent")
-    with drilled(replace(stack, alarms=alarms), config, bootable, closed.folder) as world:
+    with drilled(_of_endpoint(closed), config, bootable, closed.folder) as world:
         for name in OF_REQUESTS:
             world.drill(INCIDENTS[name])
         yield world
@@ -108,6 +112,21 @@ def test_a_tenth_failing_is_one_page_within_ten_minutes_and_says_what_to_do(runn
     assert page.subject.startswith("PAGE flights")
     assert "lightship rollback --now --to 1" in page.text
     assert "requests, answered by realtime.zip" in outcome.executed[0]
+
+
+def test_an_api_with_keys_is_drilled_alike(by_auth: Callable[[str], Any], bootable: Path, tmp_path: Path) -> None:
+    made = by_auth("api_key")
+    config = Config(model=ModelConfig(name="flights"), folder=tmp_path)
+    with drilled(_of_endpoint(made), config, bootable, made.folder) as world:
+        outcome = world.drill(INCIDENTS["traffic-tenfold"])
+    assert outcome.passed
+    assert in_words([outcome]) == "traffic-tenfold: 1 alarms, no page"
+
+
+def test_a_rehearsal_ends_where_an_alarm_sounds_that_must_not(closed: Any, bootable: Path, tmp_path: Path) -> None:
+    config = Config(model=ModelConfig(name="flights"), folder=tmp_path)
+    with pytest.raises(DrillFailedError, match="monitor-silent sounded"):
+        drill_deployed(closed.template, config, bootable, closed.folder, ("traffic-tenfold-harmless",))
 
 
 def test_nulls_are_refused_by_the_real_function(running: Drilled) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lightship.drill.cloudwatch.alarms import Alarm, MetricAlarm
+from lightship.drill.cloudwatch.errors import UnknownSemanticsError
 from lightship.drill.cloudwatch.evaluate import Metrics
 from lightship.drill.cloudwatch.rules import children
 from lightship.drill.deployment import Deployment
@@ -71,7 +72,11 @@ def is_noticed(
         about = {*outcome.incident.must_fire, *(each.title for each in outcome.fired)}
         if title in about and outcome.passed:
             timeline, metrics = replayed[name]
-            if not judge(timeline, changed, metrics).passed:
+            try:
+                if not judge(timeline, changed, metrics).passed:
+                    return True
+            except UnknownSemanticsError:
+                # An alarm that can't be evaluated stops every drill.
                 return True
     return False
 

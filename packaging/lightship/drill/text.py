@@ -1,5 +1,6 @@
 """A report for people: each drill as a timeline, then what is proved and what isn't."""
 
+import textwrap
 from collections.abc import Iterator
 
 from lightship.drill.outcome import Outcome
@@ -51,6 +52,8 @@ def _drill(name: str, outcome: Outcome, *, messages: bool) -> Iterator[str]:
         if messages:
             yield from (f"                      {line}" for line in message.text.rstrip().split("\n"))
     yield f"        silent, as they should be: {len(outcome.silent)} alarms"
+    if messages:
+        yield from textwrap.wrap(", ".join(outcome.silent), 110, initial_indent=" " * 12, subsequent_indent=" " * 12)
     yield from (f"        FAILED: {line}" for line in problems(name, outcome))
 
 
