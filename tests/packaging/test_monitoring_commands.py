@@ -1,5 +1,6 @@
 """`lightship feedback`, `monitor` and `report`, from the command line over a store on this machine."""
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,6 +70,30 @@ def test_from_telemetry_and_labels_to_the_page(store: Path, tmp_path: Path) -> N
     page = out.read_text()
     assert "Time of a request" in page
     assert "Outcomes known" in page
+
+
+def test_single_predictions_are_forgotten(store: Path) -> None:
+    telemetry = store / "telemetry/2026/01/01/00/sample.jsonl"
+    packed = telemetry.with_suffix(".gz")
+    packed.write_bytes(gzip.compress(telemetry.read_bytes() + b"half a line"))
+    telemetry.unlink()
+    run("monitor", store, "--until", START + 2 * HOUR)
+    known = [
+        record["i"]
+        for line in gzip.decompress(packed.read_bytes()).splitlines()[:-1]
+        for record in json.loads(line)["predictions"]
+    ]
+    told = json.loads(run("forget", known[3], known[599], "--store", store, "--json"))
+    assert told == {"predictions": 2, "labels": 1, "files": 2}
+    left = b"".join(path.read_bytes() for path in (store / "labels").rglob("*.jsonl"))
+    left += gzip.decompress(packed.read_bytes())
+    assert known[3].encode() not in left
+    assert known[4].encode() in left
+    run("monitor", store, "--until", START + 2 * HOUR)
+    document = json.loads(next((store / "results/v1").glob(f"{START}-*.json")).read_text())
+    assert (document["rows"], document["labels"]["rows"]) == (598, 299)
+    with pytest.raises(MonitoringError, match="is no prediction's id"):
+        run("forget", "me", "--store", store)
 
 
 def test_a_store_without_anything_says_what_to_do(tmp_path: Path) -> None:

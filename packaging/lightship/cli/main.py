@@ -52,6 +52,7 @@ for command in (
     monitor.feedback_command,
     monitor.monitor_command,
     monitor.report_command,
+    monitor.forget_command,
     releases_elsewhere.push_command,
     releases_elsewhere.pull_command,
 ):

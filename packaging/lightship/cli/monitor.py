@@ -1,4 +1,4 @@
-"""`lightship monitor`, `report` and `feedback`."""
+"""`lightship monitor`, `report`, `feedback` and `forget`."""
 
 import tempfile
 import time
@@ -134,6 +134,31 @@ def feedback_command(
         raise click.ClickException(f"None of the {delivered.refused:,} labels was taken.")
 
 
+@click.command("forget")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@project_option
+@stage_option
+@click.option("--store", "folder", metavar="STORE", help="The store.  [default: the deployed stage's bucket]")
+@json_option
+def forget_command(
+    *, ids: tuple[str, ...], project: Path, stage: str | None, folder: str | None, as_json: bool
+) -> None:
+    """Take predictions and their labels out of the monitoring store, by the ids they were answered with."""
+    from dataclasses import asdict
+
+    from lightship.monitoring.forgetting import forget
+
+    with _store_of(folder, project, stage) as (store, _), progress() as say:
+        forgotten = forget(store, ids, say)
+    if as_json:
+        print_json(asdict(forgotten))
+        return
+    click.echo(
+        f"{forgotten.predictions:,} predictions and {forgotten.labels:,} labels were taken out of {forgotten.files:,} "
+        "files. Results stay: they are counts."
+    )
+
+
 def _deliver(
     labels: "list[Label]",
     delivered: "Delivered",
@@ -216,7 +241,7 @@ def _print_report(report: "Report") -> None:
     if report.waiting:
         click.echo(f"{report.waiting:,} labels wait for their prediction.")
     if not report.version:
-        click.echo("No window has closed yet: one takes an hour that is over and 500 rows, or seven days.")
+        click.echo("No window has closed yet: one takes an hour that is over (or --until its end) and 500 rows.")
         return
     for kind, state in report.breaches.items():
         click.echo(f"  {kind:<10} {_state(state)}")
