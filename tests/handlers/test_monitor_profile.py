@@ -16,6 +16,7 @@ from lightship_runtime.monitor.accumulate import Batch, add_batch
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.metrics import auc_parts, f1_binary, f1_macro
 from lightship_runtime.monitor.profile import Profile
+from lightship_runtime.monitor.vector import Distinct
 
 ROWS = 4_000
 CLASSES = ["bus", "car", "walk"]
@@ -70,6 +71,7 @@ def profile_of(baseline: Baseline, batch: Batch) -> Profile:
 
 def cut(batch: Batch, start: int, end: int) -> Batch:
     actual = None if batch.actual is None else batch.actual[start:end]
+    assert not isinstance(batch.predicted, Distinct)
     return Batch(batch.codes[start:end], batch.predicted[start:end], batch.scores[start:end], actual)
 
 
