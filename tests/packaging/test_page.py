@@ -30,17 +30,19 @@ from lightship_runtime.telemetry import Source, request_lines
 
 NOW = 1_800_000_000.0
 SOURCE = Source("flights", "local", "4f1c9a03bb21d0e7")
+NEXT = SOURCE._replace(version="77aa01cc9d0052c1")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def line(
-    at: float, *, status: int = 200, latency_ms: float = 2.0, rows: int = 1, cold: bool = False, **record: Any
-) -> str:
+    at: float, *, status: int = 200, latency_ms: float = 2.0, rows: int = 1, cold: bool = False,
+    source: Source = SOURCE, **record: Any,
+) -> str:  # fmt: skip
     records = (
         [] if status >= 400 else [json.dumps({"i": f"id{i}", "p": "late", "c": "", **record}) for i in range(rows)]
     )
     lines = request_lines(
-        SOURCE, now_ms=round(at * 1000), status=status, latency_ms=latency_ms, predictions=len(records), cold=cold,
+        source, now_ms=round(at * 1000), status=status, latency_ms=latency_ms, predictions=len(records), cold=cold,
         records=records,
     )  # fmt: skip
     return lines[0]
@@ -142,7 +144,8 @@ def fed(release: Path, rows: int, *, shift: float = 0.0) -> tuple[Live, Drift]:
         record = encode_record(f"{place:032}", "late" if delay > 0 else "on time", float(score), codes)
         at = now - 500 * (1 - place / rows)
         text = request_lines(
-            SOURCE, now_ms=round(at * 1000), status=200, latency_ms=float(draw.lognormal(1.2, 0.8)), predictions=1,
+            SOURCE if place < rows / 2 else NEXT, now_ms=round(at * 1000),
+            status=200, latency_ms=float(draw.lognormal(1.2, 0.8)), predictions=1,
             cold=place % 400 == 0, records=[json.dumps(record)],
         )  # fmt: skip
         live.take(text[0])
@@ -157,6 +160,7 @@ def test_drift_is_judged_as_the_monitor_judges_a_window(release: Path, tmp_path:
     found = drift.snapshot()
     assert found["state"] == "judged"
     assert {name: level for name, _, level in found["columns"]}["delay"] == "high"
+    assert found["estimated"] is None  # the baseline had no labels
     assert drift.snapshot() is found  # nothing has come since
     assert "no baseline" in Drift(live, tmp_path).snapshot()["why"]
 
@@ -166,14 +170,15 @@ def site(release: Path) -> Site:
     live, drift = fed(release, 900, shift=0.4)
     now = time.time()
     for place in range(12):
-        live.take(line(now - 3 * place, status=422, latency_ms=0.3))
+        live.take(line(now - 3 * place, status=422, latency_ms=0.3, source=NEXT))
         live.answered(422, b"{\"detail\": \"At row 0, column 'delay': expected a number, got 'soon'. <b>No</b>\"}")
-    live.take(line(now, status=500))
+    live.take(line(now, status=500, source=NEXT))
     live.answered(500, b'{"title": "The model failed on this request."}')
     alarms = [{"name": "flights-endpoint-down", "state": "ALARM", "since": now - 90, "reason": "Threshold Crossed"}]
     names = [f"flights-alarm-with-a-long-name-{i}" for i in range(30)]
     alarms += [{"name": name, "state": "OK", "since": now, "reason": ""} for name in names]
-    return Site("flights-delay", live, drift, objectives=(20.0, 0.999), alarms=lambda: alarms)
+    stack = {"Live": "version 7", "Last batch run": "SUCCEEDED, begun 15:32:01"}
+    return Site("flights", live, drift, objectives=(20.0, 0.999), alarms=lambda: alarms, stack=lambda: stack)
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +309,7 @@ MEASURE = """(async () => {
         .map(each => contrast(getComputedStyle(each).color, card)),
       ...texts.map(each => contrast(getComputedStyle(each).fill, card))),
     page: getComputedStyle(document.body).backgroundColor, refused: document.getElementById("refused").textContent,
+    releases: texts.map(each => each.textContent).filter(text => text.startsWith("release")),
     bold: all("#refused b").length, sounding: all("#alarm-list li").length, title: document.title,
     loaded: performance.getEntriesByType("resource").filter(each => !each.name.startsWith(location.origin)).length,
   };
@@ -341,7 +347,8 @@ def test_a_browser_shows_it(browser: Browser, served: str, tmp_path: Path, width
     assert "got 'soon'. <b>No</b>" in found["refused"]
     assert found["bold"] == 0
     assert found["sounding"] == 1
-    assert found["title"] == "flights-delay: Lightship dashboard"
+    assert found["releases"] == ["release 77aa01cc"]
+    assert found["title"] == "flights: Lightship dashboard"
     bright = sum(int(part) for part in found["page"].removeprefix("rgb(").rstrip(")").split(",")) > 380
     assert bright == (scheme == "light")
 

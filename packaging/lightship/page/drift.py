@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from lightship_runtime.monitor.records import Record
 
 PAUSE_S = 5.0
 SHOWN = 12
+METRICS = ("accuracy", "f1")
 OUTPUTS = ("prediction", "score")
 FLAGGED = ("warn", "high")
 ABSENT = "This release has no baseline, so there is nothing to compare with. Package the model again to make one."
@@ -67,10 +68,21 @@ def judged(baseline: Baseline, records: Sequence[Record]) -> dict[str, Any]:
     why = f"{flagged} of {len(columns)} have drifted" if flagged else "Nothing has drifted"
     return {
         "state": "judged",
+        "estimated": _estimated(document["estimated"], baseline),
         "why": f"{why}, by the last {len(fitting):,} predictions (at most {RECENT:,}).",
         "rows": len(fitting),
         "columns": columns[:SHOWN],
     }
+
+
+def _estimated(found: Mapping[str, Any], baseline: Baseline) -> dict[str, Any] | None:
+    """The metric that the model's own confidence lets expect, its 95% interval, and what it was when the baseline was
+    made; None where the model gives no probabilities."""
+    name = next((name for name in METRICS if name in found), None)
+    if name is None:
+        return None
+    then = baseline.performance.metrics.get(name, {}).get("value")
+    return {"name": name, **{key: found[name][key] for key in ("value", "low", "high")}, "baseline": then}
 
 
 def _add(profile: Any, baseline: Baseline, records: Sequence[Record]) -> None:

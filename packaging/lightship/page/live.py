@@ -32,7 +32,7 @@ _PREDICTIONS = re.compile(r'"Predictions":(\d+)')
 @dataclass
 class Bucket:
     """What was answered within `BUCKET_S` seconds from `start`, in seconds since 1970. `latencies` counts requests by
-    the step that their milliseconds fall into."""
+    the step that their milliseconds fall into; `version` is the release that answered last."""
 
     start: int
     requests: int = 0
@@ -40,6 +40,7 @@ class Bucket:
     refused: int = 0
     failed: int = 0
     cold: int = 0
+    version: str = ""
     latencies: Counter[int] = field(default_factory=Counter[int])
 
 
@@ -78,7 +79,7 @@ class Live:
             bucket = self._bucket(line.time)
             if bucket is None:
                 return
-            self.version = line.version or self.version
+            self.version = bucket.version = line.version or self.version
             self.recent.extend(line.records)
             self.taken += len(line.records)
             if "Requests" in line.metrics:
@@ -158,6 +159,7 @@ def _row(bucket: Bucket) -> dict[str, Any]:
         "refused": bucket.refused,
         "failed": bucket.failed,
         "cold": bucket.cold,
+        "version": bucket.version,
         **{f"p{share}": percentile(bucket.latencies, share) for share in PERCENTILES},
     }
 

@@ -69,6 +69,20 @@ function level(area, y, value, text) {
   area.svg.append(shape("text", { x: area.left - 6, y: y(value) + 4, "text-anchor": "end" }, text));
 }
 
+// A line where another release begins to answer. While traffic shifts both do by turns, so it has to last.
+function releases(area, x, data) {
+  let before = data.buckets.length ? data.buckets[0].version : "";
+  data.buckets.forEach((each, place) => {
+    const next = data.buckets[place + 1] || each;
+    if (each.version === before || next.version !== each.version) return;
+    before = each.version;
+    const at = Math.max(area.left, x(each.t));
+    area.svg.append(shape("line", { x1: at, x2: at, y1: area.top, y2: area.bottom, class: "release" }));
+    const right = at < area.width / 2;
+    area.svg.append(shape("text", { x: at + (right ? 5 : -5), y: area.top + 10, "text-anchor": right ? "start" : "end" }, `release ${each.version.slice(0, 8)}`));
+  });
+}
+
 function drawRate(data) {
   const rates = data.buckets.map((each) => each.requests / data.bucket_s);
   const top = roundUp(Math.max(0.2, ...rates));
@@ -91,6 +105,7 @@ function drawRate(data) {
       floor += rate;
     }
   }
+  releases(area, x, data);
 }
 
 function drawLatency(data) {
@@ -192,8 +207,16 @@ function fillTables(data) {
   byId("refused-why").textContent = data.refusals.length ? "" : "Every request so far got predictions.";
   const level = (name) => element("span", { class: name === "high" ? "bad" : name === "warn" ? "warn" : "" }, name);
   byId("drift-why").textContent = data.drift.why;
+  fillEstimate(data.drift.estimated);
   fill("drift", "By the size of the effect", [["Column", "name"], ["Effect", "number"], ["Level", ""]],
     data.drift.columns.map(([name, effect, told]) => [name, effect === null ? "none" : effect.toFixed(3), level(told)]));
+}
+
+function fillEstimate(found) {
+  byId("estimated").hidden = !found;
+  if (!found) return;
+  const then = found.baseline === null ? "" : `; it was ${found.baseline.toFixed(3)} when the baseline was made`;
+  byId("estimated").textContent = `Estimated ${found.name}, without labels: ${found.value.toFixed(3)} (95%: ${found.low.toFixed(3)} to ${found.high.toFixed(3)})${then}.`;
 }
 
 function fillTiles(data) {
@@ -220,6 +243,7 @@ function fillAlarms(data) {
   byId("alarms-why").textContent = sounding.length ? `${several(sounding.length, "alarm")} of ${data.alarms.length} ${sounding.length === 1 ? "sounds" : "sound"}.` : `None of ${several(data.alarms.length, "alarm")} sounds.`;
   byId("alarms-why").className = sounding.length ? "bad" : "good";
   byId("alarm-list").replaceChildren(...sounding.map((each) => element("li", {}, `${each.name}, since ${clock(each.since)}: ${each.reason}`)));
+  byId("stack").replaceChildren(...data.stack.map(([name, told]) => element("div", {}, element("dt", {}, name), element("dd", {}, told))));
   byId("silent-list").replaceChildren(...data.alarms.filter((each) => each.state !== "ALARM").map((each) => element("li", {}, `${each.name}: ${each.state}`)));
 }
 

@@ -30,11 +30,13 @@ GUARDS = (
 )
 
 type Alarms = Callable[[], Sequence[Mapping[str, Any]]]
+type Words = Callable[[], Mapping[str, str]]
 
 
 class Site:
     """The page of one service. `objectives` are the latency in milliseconds and the share of requests answered;
-    `alarms` gives their names and states, where there are alarms; `refresh` fetches new telemetry before it is told."""
+    `alarms` gives their names and states, where there are alarms; `stack` says by subject what else there is to tell of
+    a deployment; `refresh` fetches new telemetry before it is told."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Site:
         *,
         objectives: tuple[float, float],
         alarms: Alarms | None = None,
+        stack: Words = dict,
         refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._name = name
@@ -51,6 +54,7 @@ class Site:
         self._drift = drift
         self._objectives = objectives
         self._alarms = alarms
+        self._stack = stack
         self._refresh = refresh
         folder = resources.files("lightship.page")
         self._files = {path: (folder.joinpath(file).read_bytes(), kind) for path, (file, kind) in FILES.items()}
@@ -80,4 +84,5 @@ class Site:
             **self._live.snapshot(),
             "drift": self._drift.snapshot(),
             "alarms": None if self._alarms is None else list(self._alarms()),
+            "stack": list(self._stack().items()),
         }

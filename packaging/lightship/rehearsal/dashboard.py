@@ -1,15 +1,21 @@
 """The live page of a stack in the emulated AWS: the function's log as CloudWatch Logs has it, and its alarms."""
 
+import json
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lightship.config import Config
 from lightship.page import PATH, Drift, Live, Site
+from lightship.rehearsal.checks import ALIAS
 from lightship.rehearsal.clients import stack_resources
 from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.front.server import ApiFront
+from lightship_runtime.notify.gather import LATEST, monitored_of
+from lightship_runtime.notify.units import plural
 
 PAUSE_S = 1.0
 ALARM_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -46,9 +52,11 @@ class Tail:
             self._from = newest
 
 
-def show(front: ApiFront, clients: Clients, stack: str, function: str, config: Config, release: Path) -> str:
+def show(
+    front: ApiFront, clients: Clients, stack: str, outputs: Mapping[str, str], config: Config, release: Path
+) -> str:
     """Serve the page beside the stack's API, and give its address."""
-    live = Live()
+    live, function = Live(), outputs["FunctionName"]
     group = clients("lambda").get_function_configuration(FunctionName=function)["LoggingConfig"]["LogGroup"]
     resources = stack_resources(clients, stack)
     names = frozenset(name for kind in ALARM_TYPES for name in resources.get(kind, ()))
@@ -58,7 +66,11 @@ def show(front: ApiFront, clients: Clients, stack: str, function: str, config: C
 
     objectives = (config.monitoring.latency_ms, config.monitoring.availability)
     tail = Tail(clients, group, live)
-    site = Site(stack, live, Drift(live, release), objectives=objectives, alarms=alarms, refresh=tail)
+
+    def words() -> dict[str, str]:
+        return read_stack(clients, resources, outputs)
+
+    site = Site(stack, live, Drift(live, release), objectives=objectives, alarms=alarms, stack=words, refresh=tail)
     front.pages.update(site.pages)
     front.answered = live.answered
     return f"{front.root}{PATH}"
@@ -77,3 +89,41 @@ def read_alarms(clients: Clients, names: frozenset[str]) -> list[dict[str, Any]]
         for each in (*found["CompositeAlarms"], *found["MetricAlarms"])
         if each["AlarmName"] in names
     ]
+
+
+def read_stack(clients: Clients, resources: Mapping[str, Sequence[str]], outputs: Mapping[str, str]) -> dict[str, str]:
+    """What is live, the last shift of traffic, batch run and look of the monitor, each in words."""
+    alias = clients("lambda").get_alias(FunctionName=outputs["FunctionName"], Name=ALIAS)
+    told = {
+        "Live": f"version {alias['FunctionVersion']}",
+        "Last shift of traffic": _last_shift(clients, resources, outputs),
+    }
+    if machine := outputs.get("BatchStateMachine"):
+        runs = clients("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+        told["Last batch run"] = f"{runs[0]['status']}, begun {_clock(runs[0]['startDate'])}" if runs else "none yet"
+    if bucket := outputs.get("MonitoringBucket"):
+        told["Monitor"] = _last_look(clients, bucket)
+    return told
+
+
+def _last_shift(clients: Clients, resources: Mapping[str, Sequence[str]], outputs: Mapping[str, str]) -> str:
+    codedeploy, (application,) = clients("codedeploy"), resources["AWS::CodeDeploy::Application"]
+    names = codedeploy.list_deployments(applicationName=application, deploymentGroupName=outputs["DeploymentGroup"])
+    if not names["deployments"]:
+        return "none: this is the first deployment"
+    found = codedeploy.get_deployment(deploymentId=names["deployments"][0])["deploymentInfo"]
+    return f"{found['status']}, begun {_clock(found['createTime'])}"
+
+
+def _last_look(clients: Clients, bucket: str) -> str:
+    s3 = clients("s3")
+    try:
+        found = monitored_of(json.loads(s3.get_object(Bucket=bucket, Key=LATEST)["Body"].read()))
+    except s3.exceptions.NoSuchKey:
+        return "hasn't run yet"
+    breaches = ", ".join(each.kind for each in found.breaches) or "nothing wrong"
+    return f"{breaches}, by {plural(found.windows, 'window')}, at {_clock(found.time)}"
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone():%H:%M:%S}"

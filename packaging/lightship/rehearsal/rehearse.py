@@ -241,9 +241,7 @@ class Rehearsal:
         told: dict[str, Any] = {
             "endpoint_url": self.aws.endpoint_url,
             "api_url": front.url,
-            "dashboard_url": show(
-                front, self.clients, self.stack, self.outputs["FunctionName"], self.config, self.first
-            ),
+            "dashboard_url": show(front, self.clients, self.stack, self.outputs, self.config, self.first),
             "stack": self.stack,
             "auth": self.config.endpoint.auth,
             "account": self.aws.account,
