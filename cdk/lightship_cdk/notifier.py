@@ -33,7 +33,7 @@ MEMORY_MB = 256
 RETENTION_DAYS = 14
 LATEST = f"{RESULTS}latest.json"
 PARAMETER = "ssm:"
-_MODULES = ("alarm", "data", "description", "facts", "gather", "handler", "render", "units", "wording")
+_MODULES = ("alarm", "chat", "data", "description", "facts", "gather", "handler", "render", "units", "wording")
 
 
 def told_of_table() -> dict[str, dict[str, str]]:

@@ -10,6 +10,7 @@ import pytest
 
 from lightship_runtime.notify import handler as handling
 from lightship_runtime.notify.alarm import Alarm, read_alarm, trouble_since
+from lightship_runtime.notify.chat import UndeliveredError, body_for, post
 from lightship_runtime.notify.facts import (
     Breach,
     Column,
@@ -23,7 +24,7 @@ from lightship_runtime.notify.facts import (
     Version,
 )
 from lightship_runtime.notify.gather import gather, monitored_of, read_beginning, read_releases
-from lightship_runtime.notify.handler import chat_body, deliver, explain, is_news
+from lightship_runtime.notify.handler import deliver, explain, is_news
 from lightship_runtime.notify.render import Message, render
 from lightship_runtime.notify.units import lasting, shown
 
@@ -391,16 +392,25 @@ def test_the_handler_raises_after_it_has_tried_everything(monkeypatch: pytest.Mo
     monkeypatch.setattr(handling, "TABLE", type("File", (), {"read_bytes": lambda: b"{}"}))
     context = type("Context", (), {"get_remaining_time_in_millis": lambda _self: 1000})()
     records = [{"Sns": {"Message": message(), "TopicArn": PAGES}}] * 2
-    with pytest.raises(handling.UndeliveredError, match="didn't reach topic, topic"):
+    with pytest.raises(UndeliveredError, match="didn't reach topic, topic"):
         handling.handler({"Records": records}, context)
     assert [name for name, _ in aws.calls] == ["publish", "publish"]
     assert aws.calls[0][1]["TopicArn"] == WRITTEN
 
 
 def test_only_https_is_posted_to() -> None:
-    with pytest.raises(handling.UndeliveredError, match="https"):
-        handling.post("http://127.0.0.1/", b"{}")
-    assert chat_body(Message("s", "t")).startswith(b'{"text"')
+    with pytest.raises(UndeliveredError, match="https"):
+        post("http://127.0.0.1/", b"{}")
+
+
+def test_teams_takes_cards() -> None:
+    message = Message("the subject", "First: a\nSecond: b\n\nRunbook: https://example.com\n")
+    told = json.loads(body_for("https://prod-1.westeurope.logic.azure.com:443/workflows/x", message))
+    (attachment,) = told["attachments"]
+    assert [block["text"] for block in attachment["content"]["body"]] == [
+        "the subject", "First: a\n\nSecond: b", "Runbook: https://example.com",
+    ]  # fmt: skip
+    assert json.loads(body_for("https://hooks.slack.com/services/x", message)).keys() == {"text"}
 
 
 def test_a_change_without_a_time_is_survived() -> None:

@@ -5,32 +5,21 @@ The alarm itself has gone to its subscribers by then, or goes there at the same 
 
 import json
 import os
-import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lightship_runtime.errors import LightshipError
 from lightship_runtime.notify.alarm import Alarm, read_alarm
+from lightship_runtime.notify.chat import Post, UndeliveredError, address_of, post, tell
 from lightship_runtime.notify.facts import Facts, Service, Severity
 from lightship_runtime.notify.gather import Clients, gather
 from lightship_runtime.notify.render import Message, render
 
 # What is left for writing and sending when the time runs out.
 RESERVE_MS = 25_000
-POST_TIMEOUT_S = 5
-ATTEMPTS = 2
-PARAMETER = "ssm:"
 # What the alarm table says of each alarm beyond the alarm itself, by its title.
 TABLE = Path(__file__).resolve().parents[2] / "alarms.json"
-
-type Post = Callable[[str, bytes], None]
-
-
-class UndeliveredError(LightshipError):
-    """A written message didn't reach one of its places."""
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
@@ -84,59 +73,12 @@ def deliver(message: Message, severity: Severity, service: Service, clients: Cli
         clients("sns").publish(TopicArn=topic, Subject=message.subject, Message=message.text)
     except Exception as error:  # noqa: BLE001 - the other places still have to hear of it
         failed.append(_failed("topic", error))
-    body = chat_body(message)
-    for place, address in enumerate(service.chat, 1):
+    for place, written in enumerate(service.chat, 1):
         try:
-            _twice(send, _address(address, clients), body)
+            tell(address_of(written, clients), message, send)
         except Exception as error:  # noqa: BLE001 - the other places still have to hear of it
             failed.append(_failed(f"chat {place}", error))
     return failed
-
-
-def chat_body(message: Message) -> bytes:
-    """JSON as the incoming hooks of Slack, Teams, Mattermost and Google Chat take it. Slack has three signs that mean
-    something to it: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
-    text = f"*{message.subject}*\n{message.text}"
-    for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(sign, escaped)
-    return json.dumps({"text": text}).encode()
-
-
-def post(address: str, body: bytes) -> None:
-    """POST to an https:// address, which a redirect may not leave. Raises OSError."""
-    if not address.startswith("https://"):
-        raise UndeliveredError("A hook's address has to begin with https://. Mend [monitoring] chat.")
-    request = urllib.request.Request(address, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
-    with _OPENER.open(request, timeout=POST_TIMEOUT_S) as answer:
-        answer.read(1024)
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **_named: Any) -> None:
-        """None makes the redirect itself the error."""
-
-
-_OPENER = urllib.request.build_opener(_NoRedirects)
-
-
-def _twice(send: Post, address: str, body: bytes) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            send(address, body)
-        except OSError:
-            if attempt == ATTEMPTS:
-                raise
-            time.sleep(1)
-        else:
-            return
-
-
-def _address(written: str, clients: Clients) -> str:
-    """A hook's address, which may lie in a parameter because whoever knows it can post there."""
-    if not written.startswith(PARAMETER):
-        return written
-    answer = clients("ssm").get_parameter(Name=written.removeprefix(PARAMETER), WithDecryption=True)
-    return str(answer["Parameter"]["Value"])
 
 
 def _failed(place: str, error: Exception) -> str:
