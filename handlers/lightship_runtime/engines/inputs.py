@@ -47,7 +47,8 @@ def _series(column: Column, values: Values) -> Any:
         return pd.to_datetime(pd.Series(list(values)), format="ISO8601").astype(dtype)
     if column.dtype == "object":
         return pd.Series(object_array(column, values), dtype=object)
-    if column.dtype.startswith(("float", "int", "uint", "bool")):
+    # pandas' own types (boolean, Int64, Float64) aren't NumPy's.
+    if column.dtype == "bool" or column.dtype.startswith(("float", "int", "uint")):
         return np.asarray(values, dtype=column.dtype)
     return pd.Series(list(values), dtype=dtype)
 
