@@ -22,6 +22,7 @@ from lightship.loopback import LoopbackServer
 from lightship.monitoring import make_baseline
 from lightship.page import PATH, Drift, Live, Site
 from lightship.page.live import BUCKET_S, BUCKETS, RECENT, REFUSALS, percentile, reason_of, step_of
+from lightship.rehearsal import dashboard
 from lightship.serving import ModelServer
 from lightship_runtime.manifest import BASELINE
 from lightship_runtime.monitor.bins import column_coders, encode_row
@@ -197,6 +198,39 @@ def test_the_pages_are_guarded_and_whole(served: str) -> None:
             assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert client.get(f"{PATH}/data", headers={"host": "elsewhere.example"}).status_code == 403
         assert client.get(f"{PATH}/data", headers={"origin": "https://elsewhere.example"}).status_code == 403
+
+
+class Logs:
+    """CloudWatch Logs with the events that were put into it."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def get_paginator(self, _name: str) -> "Logs":
+        return self
+
+    def paginate(self, **given: Any) -> list[dict[str, Any]]:
+        return [{"events": [each for each in self.events if each["timestamp"] >= given["startTime"]]}]
+
+
+def test_a_log_is_read_on_without_counting_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard, "PAUSE_S", 0.0)
+    logs, live = Logs(), Live()
+    tail = dashboard.Tail(lambda _service: logs, "group", live)  # type: ignore[arg-type]
+    now = time.time() + 1
+
+    def put(identifier: str, milliseconds: int) -> None:
+        at = round(now * 1000) + milliseconds
+        logs.events.append({"eventId": identifier, "timestamp": at, "message": line(at / 1000) + "\n"})
+
+    counts = []
+    for identifiers in (["a", "b"], ["c"], [], ["d"]):
+        for place, identifier in enumerate(identifiers):
+            # A later look finds another event of a millisecond that was seen already.
+            put(identifier, 5 if identifier in "bc" else 9 if identifier == "d" else place)
+        tail()
+        counts.append(live.snapshot()["total"]["requests"])
+    assert counts == [2, 3, 3, 4]
 
 
 class Browser:
