@@ -22,6 +22,7 @@ from lightship_runtime.monitor.spread import Spread
 HOUR = 3600
 DAY = 24 * HOUR
 PARTITIONS = 64
+ID_LENGTH = 32
 
 type CellKey = tuple[str, int]
 """A model version, and the start of an hour in seconds since 1970."""
@@ -126,13 +127,16 @@ class CellFiller:
             self._spread_request(line, version, hour, text)
         for record in line.records:
             at = record_hour(record)
-            if not plausible(at) or not shape_fits(record, shape):
+            if (at != hour and not plausible(at)) or not shape_fits(record, shape):
                 self._cells.count("records_skipped", hour if here else None, int(here))
                 continue
             hours.add(at)
             if wanted(at):
-                item = [PREDICTION, record.id, version, at, record.predicted, record.score, record.codes]
-                self._spread.put(record.id, item)
+                self._put(record, version, at)
+
+    def _put(self, record: Record, version: str, hour: int) -> None:
+        item = [PREDICTION, record.id, version, hour, record.predicted, record.score, record.codes]
+        self._spread.put(record.id, item)
 
     def _spread_request(self, line: Line, version: str, hour: int, text: str | bytes) -> None:
         """A request has no id: its line's digest tells it from others."""
@@ -173,7 +177,7 @@ def shape_fits(record: Record, shape: _Shape) -> bool:
 
 def record_hour(record: Record) -> int:
     """The hour of a prediction: that of its id, as labels find it, unless the line contradicts it by a day or more."""
-    made = id_time(record.id)
+    made = id_time(record.id) if len(record.id) == ID_LENGTH else None
     return _start(record.time if made is None or abs(made - record.time) >= DAY else made)
 
 

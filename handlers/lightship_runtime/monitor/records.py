@@ -80,7 +80,9 @@ def decode_line(text: str | bytes, width: int | None) -> Line | None:
         return None
     version = str(version)
     records = [record for item in predictions if (record := _record(item, version, time, width)) is not None]
-    metrics = {name: float(document[name]) for name in METRICS if name in document and _is_number(document[name])}
+    metrics: Mapping[str, float] = {}
+    if "Requests" in document:
+        metrics = {name: document[name] for name in METRICS if _is_number(document.get(name))}
     return Line(tuple(records), rejected, len(predictions) - len(records), version, time, metrics)
 
 
