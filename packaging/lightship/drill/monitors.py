@@ -6,6 +6,7 @@ code of the feedback function. A quiet hour is run once, and its metrics are wri
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -146,7 +147,7 @@ class Monitors:
         variables = variables_of(self.function) if self.function else {}
         environment = {key: text for key, text in variables.items() if key.startswith("LIGHTSHIP_")}
         environment["LIGHTSHIP_MONITORING"] = str(store)
-        release, random = self.answers.release, np.random.default_rng(len(name))
+        release, random = self.answers.release, np.random.default_rng(zlib.crc32(name.encode()))
         # Quiet hours and the incident's after each other, as many as are asked for.
         every = hours if name == "" else QUIET_HOURS + hours
         lines = []
