@@ -69,13 +69,14 @@ class Recorder:
         callers: Sequence[str],
         columns: Sequence[Sequence[Any]],
         document: Mapping[str, Any],
+        decisions: Any = None,
     ) -> list[str]:
         """The JSON text of each prediction's record. `columns` are validated values in the contract's order,
-        `document` is the answer."""
+        `document` is the answer, `decisions` the engine's decision values, which callers don't see."""
         if self._capture.mode == "off":
             return []
         codes = self._codes(columns, len(ids))
-        scores = self._scores(document, len(ids))
+        scores = self._scores(document, decisions, len(ids))
         records = [
             encode_record(each, self._predicted(value), score, code)
             for each, value, score, code in zip(ids, document["predictions"], scores, codes, strict=True)
@@ -96,8 +97,11 @@ class Recorder:
         gap = [None] * rows
         return encode_columns(self._coders, [gap if place is None else columns[place] for place in self._places])
 
-    def _scores(self, document: Mapping[str, Any], rows: int) -> Sequence[Any]:
-        """Two classes have the second one's probability, several have all; None where the answer has a gap."""
+    def _scores(self, document: Mapping[str, Any], decisions: Any, rows: int) -> Sequence[Any]:
+        """Two classes have the second one's probability, several have all, outliers how usual a row is; None where
+        the answer has a gap."""
+        if self._output.task == "outlier" and self._scored and decisions is not None:
+            return [float(value) for value in decisions]
         probabilities = document.get("probabilities")
         if not self._scored or not probabilities:
             return [None] * rows

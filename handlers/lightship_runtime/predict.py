@@ -113,18 +113,19 @@ class Predictor:
         instances = request["instances"]
         callers = _caller_ids(request, rows)
         columns = self._validator.columns(instances)
-        document = self._document(self._engine.predict(columns))
+        outputs = self._engine.predict(columns)
+        document = self._document(outputs)
         ids = prediction_ids(rows, now_ms)
         reply = Reply.json({**document, "ids": ids, "model": self.model})
         if len(reply.body) > MAX_RESPONSE:
             raise Problem(413, f"The answer would have {len(reply.body)} bytes, over {MAX_RESPONSE}. Send fewer rows.")
         if self._sampler and (line := self._sampler(ids[0], instances, document)):
             print(line)  # noqa: T201 - it leaves with the log, as telemetry does
-        return _Answered(reply, ids, callers, columns, document)
+        return _Answered(reply, ids, callers, columns, document, outputs.scores)
 
     def _records(self, answered: "_Answered") -> list[str]:
         try:
-            return self._recorder.records(answered.ids, answered.callers, answered.columns, answered.document)
+            return self._recorder.records(*answered[1:])
         except Exception:  # noqa: BLE001 - an answer that was made isn't lost for its telemetry
             traceback.print_exc(file=sys.stderr)
             return []
@@ -149,6 +150,7 @@ class _Answered(NamedTuple):
     callers: Sequence[str]
     columns: Columns
     document: dict[str, Any]
+    decisions: Any
 
 
 def _rejected(problem: Problem, rows: int) -> int:

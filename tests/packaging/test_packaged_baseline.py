@@ -23,6 +23,7 @@ from lightship.monitoring.errors import BaselineError
 from lightship.monitoring.frames import column_codes as frame_column_codes
 from lightship.monitoring.packaged import Rows, Wanted, baseline_of, rows_of_frame, write_baseline
 from lightship.samples import as_sample
+from lightship_runtime.batch.counting import Counter
 from lightship_runtime.capture import Recorder
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.engine import Outputs
@@ -55,7 +56,7 @@ MODELS: dict[str, tuple[Callable[[], Any], Any, Any, str]] = {
     "no probabilities": (lambda: RidgeClassifier().fit(FRAME, MANY), FRAME, MANY, "labels"),
     "regression": (lambda: LinearRegression().fit(FRAME, X[:, 0] * 1e6), FRAME, X[:, 0] * 1e6, "regression"),
     "several numbers": (lambda: LinearRegression().fit(FRAME, X[:, :2]), FRAME, None, "none"),
-    "outlier": (lambda: IsolationForest(n_estimators=20, random_state=0).fit(FRAME), FRAME, None, "labels"),
+    "outlier": (lambda: IsolationForest(n_estimators=20, random_state=0).fit(FRAME), FRAME, None, "binary"),
     "clustering": (lambda: KMeans(4, n_init=1, random_state=0).fit(FRAME), FRAME, None, "labels"),
     "transform": (lambda: PCA(2).fit(FRAME), FRAME, None, "none"),
     "text": (
@@ -65,6 +66,9 @@ MODELS: dict[str, tuple[Callable[[], Any], Any, Any, str]] = {
         "binary",
     ),
 }
+
+
+SCORED = {"binary", "boolean", "multiclass", "outlier", "text"}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -92,11 +96,16 @@ def test_requests_leave_what_the_baseline_was_made_of(
     (profile,) = cells.profiles.values()
     result = evaluate(baseline, profile)
     assert profile.rows == ROWS
+    counter = Counter.of(Baseline.from_bins(baseline.to_bins(outputs=True)), described.contract)
+    columns = [np.array(values, dtype=object) for values in described.columns]
+    counted = counter.count(columns, original.predict(described.columns))
+    assert (counted.codes == profile.codes).all()
     found = result.to_dict()
     assert result.flagged == ()
     for column in baseline.columns:
         counts = found["columns"][column.name]["counts"]
         assert counts == {track.name: dict(track.counts) for track in column.tracks}
+    assert ("score" in found) == (name in SCORED)
     for track in baseline.outputs.tracks:
         assert found[track.name]["counts"]["value"] == dict(track.counts)
     if labels is not None and baseline.outputs.calibration:

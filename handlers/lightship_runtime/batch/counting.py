@@ -61,6 +61,9 @@ class Counter:
         scores = None
         if self.scores and outputs.probabilities is not None:
             scores = np.asarray(outputs.probabilities, dtype=np.float64)[:, list(self.scores)]
+        elif self.labels is None and self.bins.outputs.calibration and outputs.scores is not None:
+            # How usual a row is, of a detector of outliers.
+            scores = np.asarray(outputs.scores, dtype=np.float64).reshape(rows, 1)
         return count_rows(self.bins, wanted, predicted, scores)
 
     def merged(self, documents: Iterable[Mapping[str, Any]]) -> Profile:

@@ -1,7 +1,7 @@
 """The baseline of a model that is packaged: its inputs by the contract, and what the original model makes of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from lightship.monitoring.tracks import numeric_track
 from lightship_runtime.contract import Column, Contract
 from lightship_runtime.engine import Engine
 from lightship_runtime.manifest import BASELINE
-from lightship_runtime.monitor.accumulate import Batch, largest
-from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Outputs
+from lightship_runtime.monitor.accumulate import Batch, as_floats, largest
+from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Outputs, Track
 from lightship_runtime.monitor.bins import category_key
 from lightship_runtime.monitor.encode import PREDICTION_DIGITS, rounded
 from lightship_runtime.monitor.vector import Floats, class_positions, column_codes
@@ -191,10 +191,19 @@ def _kind(column: Column, values: Sequence[Any]) -> ColumnKind:
             return "text" if column_kind(pd.Series(values, dtype=object)) == "text" else "category"
 
 
-def _ask(original: Engine, columns: Sequence[list[Any]]) -> tuple[list[Any], list[Any] | None]:
-    """Predictions and probabilities, None where they aren't finite."""
+@dataclass(frozen=True)
+class _Answers:
+    """What the model says of n rows, None where it isn't finite: predictions, probabilities or decision values."""
+
+    predictions: list[Any]
+    probabilities: list[Any] | None
+    scores: list[Any] | None
+
+
+def _ask(original: Engine, columns: Sequence[list[Any]]) -> _Answers:
     predictions: list[Any] = []
     probabilities: list[Any] | None = []
+    scores: list[Any] | None = []
     for start in range(0, len(columns[0]), _BLOCK):
         try:
             answer = original.predict([values[start : start + _BLOCK] for values in columns])
@@ -204,11 +213,13 @@ def _ask(original: Engine, columns: Sequence[list[Any]]) -> tuple[list[Any], lis
                 f"({type(error).__name__}: {error}). Give rows as the model will see them."
             ) from error
         predictions += finite(as_list(answer.predictions))
-        if answer.probabilities is None:
-            probabilities = None
-        elif probabilities is not None:
-            probabilities += finite(as_list(answer.probabilities))
-    return predictions, probabilities
+        probabilities = _longer(probabilities, answer.probabilities)
+        scores = _longer(scores, answer.scores)
+    return _Answers(predictions, probabilities, scores)
+
+
+def _longer(found: list[Any] | None, more: Any) -> list[Any] | None:
+    return None if found is None or more is None else found + finite(as_list(more))
 
 
 def _labels(contract: Contract, labels: list[Any] | None) -> list[Any] | None:
@@ -241,9 +252,9 @@ def _labels(contract: Contract, labels: list[Any] | None) -> list[Any] | None:
 type _Given = tuple[Outputs, list[Any], Floats]
 
 
-def _outputs(contract: Contract, answers: tuple[list[Any], list[Any] | None], labels: list[Any] | None) -> _Given:
+def _outputs(contract: Contract, answers: _Answers, labels: list[Any] | None) -> _Given:
     """The outputs' part of the baseline, the predictions and the scores (n, K), rounded as telemetry rounds them."""
-    predictions, probabilities = answers
+    predictions = answers.predictions
     none = np.zeros((len(predictions), 0))
     output = contract.output
     if output.width:
@@ -251,17 +262,29 @@ def _outputs(contract: Contract, answers: tuple[list[Any], list[Any] | None], la
     match output.task:
         case "regression":
             values = [None if value is None else rounded(float(value), PREDICTION_DIGITS) for value in predictions]
-            track = numeric_track("prediction", np.array([np.nan if v is None else v for v in values], np.float64))
+            track = _output_track("prediction", as_floats(values), as_floats(predictions))
             return Outputs("regression", tracks=(track,), names={"prediction": "prediction"}), values, none
         case "binary" | "multiclass":
             predicted = [output.classes[place] for place in predictions]
-            return _classifier(tuple(map(category_key, output.classes)), predicted, probabilities, labels)
+            return _classifier(tuple(map(category_key, output.classes)), predicted, answers.probabilities, labels)
         case "outlier":
-            return _classifier(("-1", "1"), predictions, None, labels)
+            # The score of a usual row is the larger one.
+            scores = answers.scores and [[None, score] for score in answers.scores]
+            return _classifier(("-1", "1"), predictions, scores, labels)
         case "clustering":
             return _classifier(tuple(map(str, sorted(set(predictions)))), predictions, None, None)
         case _:
             return Outputs("none"), [None] * len(predictions), none
+
+
+def _output_track(name: str, values: Floats, exact: Floats) -> Track:
+    """A track of rounded outputs. Batches count them unrounded: their range holds both."""
+    track = numeric_track(name, values)
+    found = exact[np.isfinite(exact)]
+    if not len(found):
+        return track
+    low, high = min(track.minimum, float(found.min())), max(track.maximum, float(found.max()))
+    return replace(track, minimum=low, maximum=high)
 
 
 def _classifier(
@@ -274,13 +297,14 @@ def _classifier(
         return Outputs("none", tracks=(prediction,), names=names), predicted, none
     if probabilities is None:
         return Outputs("labels", classes, tracks=(prediction,), names=names), predicted, none
-    matrix = np.array([[np.nan if p is None else rounded(p) for p in row] for row in probabilities], np.float64)
+    exact = np.array([[np.nan if p is None else p for p in row] for row in probabilities], np.float64)
+    matrix = np.vectorize(rounded, otypes=[np.float64])(exact)
     binary = len(classes) == 2
-    scores = matrix[:, 1:] if binary else matrix
+    scores, unrounded = (each[:, 1:] if binary else each for each in (matrix, exact))
     scored = classes[1:] if binary else classes
     names |= {"score": "score"} if binary else {f"score:{name}": f"score {name}" for name in classes}
     calibration = tuple(calibration_of(scores[:, k], labels, classes, name) for k, name in enumerate(scored))
-    tracks = (prediction, numeric_track("score", largest(scores)))
+    tracks = (prediction, _output_track("score", largest(scores), largest(unrounded)))
     positive = classes[1] if binary else None
     outputs = Outputs("binary" if binary else "multiclass", classes, positive, tracks, calibration, names)
     return outputs, predicted, scores

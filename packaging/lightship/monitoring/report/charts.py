@@ -10,6 +10,8 @@ from lightship.monitoring.report.words import percent
 
 ROW = 30
 NAME_WIDTH = 34
+LONGEST_NAME = 17
+"""Characters that fit beside the bars of the narrowest card."""
 BAR_WIDTH = 48
 
 
@@ -19,7 +21,8 @@ def bars(title: str, rows: Sequence[tuple[str, float, float]]) -> str:
     parts = []
     for place, (name, then, now) in enumerate(rows):
         y = place * ROW
-        shown = escape(name) if len(name) <= 22 else f"<title>{escape(name)}</title>{escape(name[:21])}…"
+        short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        shown = escape(name) if short == name else f"<title>{escape(name)}</title>{escape(short)}"
         left = NAME_WIDTH + 1
         end = left + max(then, now) / largest * BAR_WIDTH
         parts.append(
