@@ -246,6 +246,8 @@ def test_labels_wait_correct_and_come_for_the_long_past(shop: Shop) -> None:
     assert second["observed"]["accuracy"]["value"] == pytest.approx(1 - first["observed"]["accuracy"]["value"])
     assert second["labels"]["within_hours"]["2"] == 600
     assert len(shop.store.opened) == 3
+    assert len(shop.run(24 * 30 + 1.5).windows) == 0
+    assert len(shop.store.opened) == 3
 
 
 def test_expired_telemetry_takes_no_counts_with_it(shop: Shop) -> None:

@@ -44,7 +44,8 @@ class HourCounter:
         """Count what these days have that is new, and the long past hours that labels came for. Saved by portions."""
         for portion in _portions(self._fresh(days), weight_of):
             self._count(portion, ())
-        stale = sorted({*self._stale(days), *late} - self.counted)
+        touched = {hour for hour in late if not self._is_current(hour, self._days.find(hour))}
+        stale = sorted({*self._stale(days), *touched} - self.counted)
         for hours in _portions(stale, self._hour_weight):
             self._count((), hours)
 
