@@ -59,10 +59,21 @@ def _roles(outputs: tuple[OnnxTensor, ...]) -> dict[str, str]:
     labels = [tensor.name for tensor in outputs if tensor.element_type in LABEL_TYPES]
     floats = [tensor.name for tensor in outputs if tensor.element_type in ("FLOAT", "DOUBLE")]
     if labels and floats:
-        return {"label": labels[0], "probabilities": floats[0]}
+        return {"label": _only(labels, "label"), "probabilities": _only(floats, "prob")}
     if labels or floats:
-        return {"value": (labels or floats)[0]}
+        return {"value": _only(labels or floats, "predict")}
     raise DescriptionError("The graph has no output of numbers or labels. Give a model that predicts.")
+
+
+def _only(names: list[str], word: str) -> str:
+    """The one name, or of several the one that has the word in it. Raises DescriptionError: a guess would be silent."""
+    telling = [name for name in names if word in name.lower()]
+    if len(names) > 1 and len(telling) != 1:
+        raise DescriptionError(
+            f"The graph gives several outputs of one kind ({', '.join(names)}), and one prediction is needed. "
+            "Keep the one that callers want, with onnx.utils.extract_model for instance."
+        )
+    return names[0] if len(names) == 1 else telling[0]
 
 
 def _output(
