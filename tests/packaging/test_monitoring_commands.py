@@ -3,26 +3,38 @@
 import gzip
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from lightship.cli.main import cli
+from lightship.gateway.messages import HttpRequest, HttpResponse
+from lightship.loopback import LoopbackServer
 from lightship.monitoring import make_baseline
 from lightship.monitoring.errors import MonitoringError
 from lightship.monitoring.late_labels import BATCH, Delivered, batches, checked, deliver, read_labels
 from lightship.monitoring.samples import START, fill_store
-from lightship.operate.calling import Answer, CallError
+from lightship.operate.aws import Aws
+from lightship.operate.calling import Answer, CallError, headers_of, send
+from lightship.operate.stacks import DeployedStack
+from lightship.rehearsal.aws import RunCredentials
+from lightship.rehearsal.front.signatures import is_signed
 from lightship_runtime.batch.stores import LocalStore
+from lightship_runtime.events import Request
+from lightship_runtime.feedback import answer
 from lightship_runtime.identifiers import prediction_ids
 from lightship_runtime.labels import MAX_HOURS
 from lightship_runtime.monitor.places import baseline_name
 
 HOUR = 3600
 NOW = START + 50 * HOUR
+CREDENTIALS = RunCredentials("AKIAIOSFODNN7EXAMPLE", "not-a-secret")
+STACK = DeployedStack("arn", "planes", "CREATE_COMPLETE", "", datetime(2026, 1, 1, tzinfo=UTC), {}, {}, ())
 
 
 def ids(count: int, every_s: float = 1.0) -> list[str]:
@@ -166,6 +178,31 @@ def test_an_endpoint_that_refuses_or_keeps_failing_is_told(answers: Sequence[int
     with pytest.raises(CallError, match=f"answered {answers[0]}"):
         deliver(labels, endpoint, Delivered(), _silent, _silent)
     assert len(endpoint.bodies) == tries
+
+
+def test_labels_travel_signed_to_the_very_function(tmp_path: Path) -> None:
+    """The command's requests, through HTTP, into what answers POST /feedback."""
+    stored: dict[str, bytes] = {}
+    signed: list[bool] = []
+
+    def endpoint(request: HttpRequest) -> HttpResponse:
+        signed.append(is_signed(request, CREDENTIALS, "eu-central-1"))
+        event = {"body": request.body.decode()}
+        found = answer(Request(request.method, request.path, "", {}, event), NOW, stored.__setitem__)
+        return HttpResponse(found.status, (), json.dumps(found.document).encode())
+
+    aws = Aws(boto3.session.Session(CREDENTIALS.access_key_id, CREDENTIALS.secret_access_key, None, "eu-central-1"))
+    labels = checked([{"id": each, "actual": "late"} for each in ids(7_000)], Delivered(), NOW)
+    delivered = Delivered()
+    with LoopbackServer(endpoint) as server:
+
+        def send_signed(body: bytes) -> Answer:
+            request = ("POST", f"{server.url}/feedback", body)
+            return send(request, headers_of("iam", aws, STACK, request, key=None, token=None))
+
+        deliver(labels, send_signed, delivered, _silent)
+    assert (delivered.accepted, delivered.refused, signed) == (7_000, 0, [True, True])
+    assert sum(data.count(b"\n") for data in stored.values()) == 7_000
 
 
 def _silent(_said: object) -> None:
