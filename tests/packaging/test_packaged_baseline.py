@@ -19,9 +19,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from lightship.describe import describe
+from lightship.monitoring.baseline_rows import Rows, rows_of_frame
 from lightship.monitoring.errors import BaselineError
 from lightship.monitoring.frames import column_codes as frame_column_codes
-from lightship.monitoring.packaged import Rows, Wanted, baseline_of, rows_of_frame, write_baseline
+from lightship.monitoring.packaged import Wanted, baseline_of, write_baseline
 from lightship.samples import as_sample
 from lightship_runtime.batch.counting import Counter
 from lightship_runtime.capture import Recorder
