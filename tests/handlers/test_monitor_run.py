@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,18 +107,23 @@ class Shop:
 
 
 class Watched(LocalStore):
-    """A folder that tells which files were read and written."""
+    """A folder that tells which files were read and written, and takes only so many writes."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.opened: list[str] = []
         self.written: list[str] = []
+        self.most: int | None = None
 
     def open(self, stored: Stored, start: int = 0, end: int | None = None) -> Any:
         self.opened.append(stored.name)
         return super().open(stored, start, end)
 
     def write(self, name: str, data: bytes) -> None:
+        if self.most is not None:
+            if self.most == 0:
+                raise OSError("the disk is full")
+            self.most -= 1
         self.written.append(name)
         super().write(name, data)
 
@@ -339,6 +345,26 @@ def test_a_lost_ledger_is_made_again_from_the_documents(shop: Shop) -> None:
     (shop.store.root / name).write_bytes(b"{}")
     shop.run(3.2)
     assert (shop.store.root / name).read_bytes() == before
+
+
+def test_a_run_that_was_cut_short_is_made_good_by_the_next(shop: Shop) -> None:
+    for hour in range(2):
+        rows = frame(hour, 600)
+        lines = telemetry(shop.baseline, rows, hour)
+        shop.arrive(hour, lines[:7], "a.gz")
+        shop.arrive(hour + 1, lines[7:], "b.gz")
+        shop.label(rows, hour, received=5)
+    shop.run(6.2)
+    whole, writes = shop.everything(), shop.store.written
+    count = len([name for name in writes if name.startswith("results/")])
+    for most in range(count):
+        shutil.rmtree(shop.store.root / "results")
+        shop.store.most = most
+        with pytest.raises(OSError, match="full"):
+            shop.run(6.2)
+        shop.store.most = None
+        shop.run(6.2)
+        assert shop.everything() == whole, most
 
 
 def test_an_empty_store_is_no_error(shop: Shop) -> None:
