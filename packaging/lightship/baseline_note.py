@@ -7,10 +7,17 @@ FEW_ROWS = 500
 _NAMES = {"accuracy": "accuracy", "roc_auc": "ROC AUC", "mae": "mean absolute error", "r2": "R2"}
 
 
+_SOURCES = {
+    "sample": "of the sample",
+    "file": "of the baseline's own file",
+    "synthetic": "made up from the contract, with which drift can't be told",
+}
+
+
 def baseline_sentence(note: Mapping[str, Any]) -> str:
     """The baseline in a sentence or three, from the release's notes."""
     of = f" (evenly spaced among {note['of']:,})" if note["of"] > note["rows"] else ""
-    where = "of the sample" if note["source"] == "sample" else "of the baseline's own file"
+    where = _SOURCES[note["source"]]
     told = f"{note['rows']:,} rows {where}{of}"
     if note["labelled"]:
         metrics = [f"{name} {note['metrics'][key]:.3g}" for key, name in _NAMES.items() if key in note["metrics"]]

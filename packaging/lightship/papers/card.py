@@ -176,10 +176,12 @@ def _proof(release: Release) -> str:
     proof = release.proof
     if proof is None:
         return _GRADES["unproven"]
+    synthetic = release.notes.get("golden") == "synthetic"
+    of = "made up from the contract" if synthetic else "of the sample"
     return (
-        f"{_GRADES[proof.grade]} It answered {proof.rows:,} golden rows (rows of the sample, and rows made to find\n"
+        f"{_GRADES[proof.grade]} It answered {proof.rows:,} golden rows (rows {of}, and rows made to find\n"
         f"errors) as the original model does: {proof.label_flips} labels differ, {proof.ties} were ties. The largest "
-        f"difference of a\nvalue is {proof.max_abs_diff:.2g} over the sample's rows; weighed as |zip - model| / "
+        f"difference of a\nvalue is {proof.max_abs_diff:.2g} over the first of these; weighed as |zip - model| / "
         f"(1 + |model|) it is {proof.max_rel_diff:.2g} over\nall, where {proof.tolerance:g} is let pass."
     )
 

@@ -165,7 +165,7 @@ def _figures(
             _figure(
                 "The zip against the model",
                 charts.parity(sampled, unit),
-                f"{len(sampled):,} values of the {golden.sampled:,} golden rows that come from the sample.",
+                f"{len(sampled):,} values of the {golden.sampled:,} golden rows that {_source(release)}.",
             ),
             _figure(
                 "How far apart they are",
@@ -210,6 +210,11 @@ def _scores(scores: Mapping[str, Any] | None) -> str:
         + _table(("metric", "value", "95% interval", "a constant guess"), rows)
         + "</section>"
     )
+
+
+def _source(release: Release) -> str:
+    synthetic = release.notes.get("golden") == "synthetic"
+    return "were made up from the contract" if synthetic else "come from the sample"
 
 
 def _inside(release: Release, weights: Weights) -> str:
