@@ -218,7 +218,8 @@ def test_samples_reach_the_comparison_and_failures_are_kept(compared: Any) -> No
     function = only(compared, "AWS::Lambda::Function", "Comparison")
     (queue,) = [name for name in compared.of_type("AWS::SQS::Queue") if "Comparison" in name]
     assert function["DeadLetterConfig"] == {"TargetArn": {"Fn::GetAtt": [queue, "Arn"]}}
-    assert only(compared, "AWS::CloudWatch::Alarm", "UncomparedSamples")["Threshold"] == 0
+    alarm = only(compared, "AWS::CloudWatch::Alarm", "UncomparedSamples")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
 
 
 def test_a_shadow_is_reported_and_undoes_nothing(shadowed: Any) -> None:
@@ -289,6 +290,7 @@ def test_every_key_of_lightship_toml_that_shapes_the_stack_reaches_it() -> None:
             "capture_share": 0.5,
             "capture_without": ["name"],
             "retention_days": 30,
+            "window_hours": 24,
         },
         "batch": {
             "schedule": "rate(1 day)",
@@ -342,4 +344,5 @@ def test_several_models_share_an_app_and_a_stack(
     template = Template.from_stack(stack)
     template.resource_count_is("AWS::Lambda::Alias", 2)
     dashboards = template.find_resources("AWS::CloudWatch::Dashboard").values()
-    assert {each["Properties"]["DashboardName"] for each in dashboards} == {"flights-live", "trains-dev"}
+    names = {each["Properties"]["DashboardName"] for each in dashboards}
+    assert names == {"flights-live", "flights-live-runbooks", "trains-dev", "trains-dev-runbooks"}
