@@ -16,9 +16,9 @@ _SOURCES = {
 
 def baseline_sentence(note: Mapping[str, Any]) -> str:
     """The baseline in a sentence or three, from the release's notes."""
-    of = f" (evenly spaced among {note['of']:,})" if note["of"] > note["rows"] else ""
-    where = _SOURCES[note["source"]]
-    told = f"{note['rows']:,} rows {where}{of}"
+    what = "the sample" if note["source"] == "sample" else "the baseline's own file"
+    whole = note["of"] == note["rows"]
+    told = f"{note['rows']:,} rows of {what}" if whole else f"{note['rows']:,} of the {note['of']:,} rows of {what}"
     if note["labelled"]:
         metrics = [f"{name} {note['metrics'][key]:.3g}" for key, name in _NAMES.items() if key in note["metrics"]]
         told += f", {note['labelled']:,} of them with labels: {', '.join(metrics)}"

@@ -27,7 +27,7 @@ from lightship.samples import as_sample
 from lightship_runtime.batch.counting import Counter
 from lightship_runtime.capture import Recorder
 from lightship_runtime.contract import Column, Contract, Output
-from lightship_runtime.engine import Outputs
+from lightship_runtime.engine import Outputs, RefusedRowsError
 from lightship_runtime.engines.native import NativeEngine
 from lightship_runtime.manifest import BASELINE
 from lightship_runtime.monitor.baseline import Baseline
@@ -241,6 +241,25 @@ def test_other_rows_than_the_samples(tmp_path: Path) -> None:
     note = write_baseline(tmp_path, NativeEngine(model, described.contract), described, None, Wanted(more, "late"))
     assert (note["source"], note["rows"], note["of"], note["labelled"]) == ("file", 20_000, 24_000, 20_000)
     assert note["metrics"]["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize(("most", "refused"), [(2.5, False), (-1.0, True)])
+def test_rows_that_the_model_refuses_are_left_out(most: float, refused: bool) -> None:
+    class Choosy(Constant):
+        def predict(self, columns: Any) -> Outputs:
+            large = [place for place, value in enumerate(columns[0]) if value > most]
+            if large:
+                raise RefusedRowsError("it is too large", large[:3])
+            return super().predict(columns)
+
+    contract = Contract((Column("a", "number", "float64"),), Output("regression"))
+    given_rows = Rows([X[:, 0].tolist()], X[:, 1].tolist())
+    if refused:
+        with pytest.raises(BaselineError, match=r"refuses 5\d\d of the baseline's 600 rows"):
+            baseline_of(Choosy(), contract, given_rows)
+    else:
+        found = baseline_of(Choosy(), contract, given_rows)
+        assert found.rows == found.performance.rows == int((X[:, 0] <= most).sum())
 
 
 @pytest.mark.parametrize("classes", [2, 50])

@@ -30,14 +30,14 @@ class Rows:
         """At most that many of the rows, evenly spaced."""
         if len(self) <= most:
             return self
-        return self._at(np.linspace(0, len(self) - 1, most).round().astype(int).tolist())
+        return self.at(np.linspace(0, len(self) - 1, most).round().astype(int).tolist())
 
     def finite(self) -> "Rows":
         """The rows without infinities, which no request can carry."""
         bad = {row for values in self.columns for row, value in enumerate(values) if _infinite(value)}
-        return self._at([row for row in range(len(self)) if row not in bad]) if bad else self
+        return self.at([row for row in range(len(self)) if row not in bad]) if bad else self
 
-    def _at(self, places: Sequence[int]) -> "Rows":
+    def at(self, places: Sequence[int]) -> "Rows":
         labels = self.labels
         return Rows(
             [[values[place] for place in places] for values in self.columns],

@@ -16,7 +16,7 @@ from lightship.monitoring.frames import column_kind, make_column
 from lightship.monitoring.outputs import MOST_CLASSES, calibration_of, prediction_track
 from lightship.monitoring.tracks import numeric_track
 from lightship_runtime.contract import Column, Contract
-from lightship_runtime.engine import Engine
+from lightship_runtime.engine import Engine, RefusedRowsError
 from lightship_runtime.manifest import BASELINE
 from lightship_runtime.monitor.accumulate import Batch, as_floats, largest
 from lightship_runtime.monitor.baseline import Baseline, ColumnBaseline, ColumnKind, Outputs, Track
@@ -63,9 +63,9 @@ def write_baseline(folder: Path, original: Engine, described: Described, labels:
 
 
 def baseline_of(original: Engine, contract: Contract, rows: Rows, segments: Sequence[str] = ()) -> Baseline:
-    """The baseline of these rows, with what the original model predicts of them.
+    """The baseline of these rows, with what the original model predicts of them; rows that it refuses are left out.
 
-    Raises BaselineError for segments or labels that don't fit the model, and where it refuses the rows.
+    Raises BaselineError for segments or labels that don't fit the model, and where it refuses most of the rows.
     """
     for name in segments:
         if name not in contract.names:
@@ -73,9 +73,9 @@ def baseline_of(original: Engine, contract: Contract, rows: Rows, segments: Sequ
     rows = rows.finite().thinned(MAX_ROWS)
     if not len(rows):
         raise BaselineError("The baseline has 0 rows of finite values. Give rows as the model will see them.")
+    rows, answers = _ask(original, rows)
     columns = tuple(map(_column, contract.columns, rows.columns))
     codes = np.concatenate([column_codes(*each) for each in zip(columns, rows.columns, strict=True)], axis=1)
-    answers = _ask(original, rows.columns)
     labels = _labels(contract, rows.labels)
     outputs, predicted, scores = _outputs(contract, answers, labels)
     if outputs.task == "none" or (outputs.task == "labels" and contract.output.task == "clustering"):
@@ -109,22 +109,36 @@ class _Answers:
     scores: list[Any] | None
 
 
-def _ask(original: Engine, columns: Sequence[list[Any]]) -> _Answers:
-    predictions: list[Any] = []
-    probabilities: list[Any] | None = []
-    scores: list[Any] | None = []
-    for start in range(0, len(columns[0]), _BLOCK):
-        try:
-            answer = original.predict([values[start : start + _BLOCK] for values in columns])
-        except Exception as error:
-            raise BaselineError(
-                f"The model can't predict the baseline's rows {start} to {start + _BLOCK} "
-                f"({type(error).__name__}: {error}). Give rows as the model will see them."
-            ) from error
-        predictions += finite(as_list(answer.predictions))
-        probabilities = _longer(probabilities, answer.probabilities)
-        scores = _longer(scores, answer.scores)
-    return _Answers(predictions, probabilities, scores)
+def _ask(original: Engine, rows: Rows) -> tuple[Rows, _Answers]:
+    """The rows that the model answers, and its answers. Raises BaselineError where it fails, or refuses most rows."""
+    kept: list[int] = []
+    found = _Answers([], [], [])
+    for start in range(0, len(rows), _BLOCK):
+        places = list(range(start, min(start + _BLOCK, len(rows))))
+        answer = None
+        while places and answer is None:
+            try:
+                answer = original.predict(rows.at(places).columns)
+            except RefusedRowsError as error:
+                places = [place for i, place in enumerate(places) if i not in error.rows]
+            except Exception as error:
+                raise BaselineError(
+                    f"The model can't predict the baseline's rows {start} to {start + _BLOCK} "
+                    f"({type(error).__name__}: {error}). Give rows as the model will see them."
+                ) from error
+        if answer is not None:
+            kept += places
+            found = _Answers(
+                found.predictions + finite(as_list(answer.predictions)),
+                _longer(found.probabilities, answer.probabilities),
+                _longer(found.scores, answer.scores),
+            )
+    if len(kept) < len(rows) / 2:
+        raise BaselineError(
+            f"The model refuses {len(rows) - len(kept)} of the baseline's {len(rows)} rows. "
+            "Give rows as the model will see them."
+        )
+    return rows.at(kept), found
 
 
 def _longer(found: list[Any] | None, more: Any) -> list[Any] | None:
