@@ -24,7 +24,6 @@ from lightship_runtime.telemetry import NAMESPACE
 FEEDBACK = "/feedback"
 # A window is judged from this many rows on; some more make up for what an hour's end cuts off.
 ROWS = 600
-LATER = timedelta(hours=2)
 REFUSED = (401, 403)
 OK = 200
 
@@ -40,6 +39,7 @@ class Watched:
     contract: Contract
     caller: Caller
     auth: str
+    window_hours: int = 1
 
     @property
     def bucket(self) -> str:
@@ -75,7 +75,8 @@ def rehearse_monitoring(watched: Watched, golden: Golden) -> str:
     labels = [{"id": name, "actual": value} for name, value in answered.items() if _is_label(value)]
     refused = _label(watched, labels) if labels else ""
     now = datetime.now(UTC)
-    fire(watched.clients, watched.outputs["MonitorSchedule"], now + LATER)
+    # By then the window of the calls is over, and its telemetry has had its time to arrive.
+    fire(watched.clients, watched.outputs["MonitorSchedule"], now + timedelta(hours=watched.window_hours + 1))
     judged = _judged(watched, records)
     for name, least in (("MonitorRuns", 1), ("MonitoredRows", judged), ("LabelsReceived", len(labels))):
         found = watched.metric(name, now)

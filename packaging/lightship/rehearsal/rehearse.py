@@ -180,6 +180,7 @@ class Rehearsal:
                 contract=read_contract(self.first),
                 caller=self._caller(),
                 auth=self.config.endpoint.auth,
+                window_hours=self.config.monitoring.window_hours,
             )
             words.append(rehearse_monitoring(watched, read_golden(self.first / GOLDEN)))
 
