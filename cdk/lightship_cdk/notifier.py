@@ -40,6 +40,7 @@ def told_of_table() -> dict[str, dict[str, str]]:
     """What a message needs of each alarm by its title, beyond what the alarm itself says."""
     return {
         row.title: {
+            "commands": "\n".join(row.commands),
             "log": row.log,
             "metrics": " ".join(sorted(_metrics(row))),
             "query": row.query,

@@ -45,7 +45,12 @@ SERVICE = Service(
     written_tickets_topic="arn:written-tickets",
     chat=(),
     table={
-        "api-5xx": {"unit": "% of requests", "query": "filter Failed > 0", "log": "predict"},
+        "api-5xx": {
+            "unit": "% of requests",
+            "query": "filter Failed > 0",
+            "log": "predict",
+            "commands": "lightship status{options}\nlightship rollback{options} --now",
+        },
         "drift": {"unit": "columns", "metrics": "DriftBreaches"},
     },
 )
@@ -125,6 +130,21 @@ def test_a_shift_that_is_under_way_is_stopped_not_gone_back_from() -> None:
     text = render(alarm(), replace(FACTS, releases=releases, deployment=deployment)).text
     assert "Live: version 6 (release 77aa01cc9d00); 10% of the traffic goes to version 7\n" in text
     assert "Stop the deployment that is under way:\n  lightship rollback --now --stage prod\n" in text
+
+
+def test_a_rollback_is_urged_only_where_it_helps() -> None:
+    text = render(alarm(AlarmName="flights-prod-drift"), FACTS).text
+    assert "Likely: it began within 12 minutes of the last deployment. A bad release.\n" in text
+    assert "Should the last deployment be the cause, back to version 6" in text
+    text = render(alarm(), FACTS).text
+    assert "First: Read the log.\n  lightship status --stage prod\n\nUndo the last deployment, back to" in text
+
+
+def test_what_is_undone_already_isnt_undone_again() -> None:
+    text = render(alarm(), replace(FACTS, deployment=Deployment(NOW - timedelta(minutes=3), "undone", 8))).text
+    assert "The last deployment is undone already. Further back, to version 6" in text
+    assert "Last deployment: an attempt to version 8 was undone 3 minutes ago (03:04 UTC)\n" in text
+    assert "suspect" not in text
 
 
 def test_what_began_before_the_deployment_isnt_blamed_on_it() -> None:

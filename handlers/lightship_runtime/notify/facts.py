@@ -95,7 +95,7 @@ class Member:
 class Service:
     """What is known from the deployment: the service's name, the options behind commands, the region and the address
     of its parts, empty where a part isn't deployed. `table` has by each alarm's title what it doesn't say itself:
-    `unit`, `query`, the `log` to put it to (a key of `log_groups`), and `metrics`."""
+    `unit`, `query`, the `log` to put it to (a key of `log_groups`), `metrics`, and the `commands` to look with."""
 
     name: str
     options: str
@@ -143,6 +143,11 @@ class Service:
     def query_of(self, alarm: str) -> str:
         """What to ask the logs about an alarm."""
         return self.table.get(self.title_of(alarm), {}).get("query") or LOGS_QUERY
+
+    def commands_of(self, alarm: str) -> tuple[str, ...]:
+        """What to type about an alarm, for this stage."""
+        commands = self.table.get(self.title_of(alarm), {}).get("commands", "")
+        return tuple(each.replace("{options}", self.options) for each in commands.splitlines())
 
     def metrics_of(self, alarm: str) -> frozenset[str]:
         """The metrics that an alarm, or a composite's members, look at."""

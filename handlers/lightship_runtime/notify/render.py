@@ -20,6 +20,7 @@ SUBJECT_LIMIT = 100
 # A message holds 256 KB, a text for Slack 40,000 characters; nobody reads that much.
 TEXT_LIMIT = 8_000
 SUSPECT = timedelta(hours=1)
+ROLLBACK = "lightship rollback"
 # A period is named by its beginning, which may lie before the deployment that spoilt it.
 EARLY = timedelta(minutes=5)
 
@@ -68,10 +69,11 @@ def _sounding(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     yield ""
     yield from _values(alarm, facts)
     yield f"Since: {_since(since, alarm.changed, facts.now)}"
-    yield f"Likely: {''.join(_suspicion(facts, since))}{told.likely}"
+    yield f"Likely: {''.join(_suspicion(alarm, facts, since))}{told.likely}"
     yield f"First: {told.first}"
+    yield from (f"  {each}" for each in facts.service.commands_of(alarm.name) if not each.startswith(ROLLBACK))
     yield ""
-    yield from _undo(facts, since)
+    yield from _undo(alarm, facts, since)
     yield ""
     yield from _versions(facts)
     yield f"Last deployment: {_deployed(facts, since)}"
@@ -80,7 +82,8 @@ def _sounding(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
     yield ""
     yield from _links(alarm, facts, told)
     yield f"The query behind it: {facts.service.query_of(alarm.name)}"
-    yield f"State of everything: lightship status{facts.service.options}"
+    if not facts.service.commands_of(alarm.name):
+        yield f"State of everything: lightship status{facts.service.options}"
 
 
 def _resolved(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
@@ -189,34 +192,46 @@ def _moved(releases: Releases | Unknown, deployment: Deployment) -> str:
     return "; the alias was moved since, by hand or by `lightship rollback --now`"
 
 
-def _suspicion(facts: Facts, since: datetime | None) -> Iterator[str]:
+def _suspicion(alarm: Alarm, facts: Facts, since: datetime | None) -> Iterator[str]:
     deployment = facts.deployment
     if isinstance(deployment, Unknown) or deployment.status == "undone" or since is None:
         return
     waited = since - deployment.time
     if -EARLY <= waited <= SUSPECT:
         near = lasting(max(60.0, waited.total_seconds()))
-        yield f"it began within {near} of the last deployment; suspect that first. "
+        suspect = "; suspect that first" if _is_undone_by_rollback(alarm, facts) else ""
+        yield f"it began within {near} of the last deployment{suspect}. "
 
 
-def _undo(facts: Facts, since: datetime | None) -> Iterator[str]:
-    options, releases = facts.service.options, facts.releases
+def _undo(alarm: Alarm, facts: Facts, since: datetime | None) -> Iterator[str]:
+    options, releases, deployment = facts.service.options, facts.releases, facts.deployment
     if isinstance(releases, Unknown):
         yield "Undo the last deployment, if there was a release before:"
-        yield f"  lightship rollback --now{options}"
+        yield f"  {ROLLBACK} --now{options}"
         return
-    if not isinstance(facts.deployment, Unknown) and facts.deployment.status == "under way":
+    status = "" if isinstance(deployment, Unknown) else deployment.status
+    if status == "under way":
         yield "Stop the deployment that is under way:"
-        yield f"  lightship rollback --now{options}"
+        yield f"  {ROLLBACK} --now{options}"
         return
     if releases.previous is None:
         yield "Undo the last deployment: not possible, there is no release before this one."
         return
-    if not isinstance(facts.deployment, Unknown) and since is not None and since + EARLY < facts.deployment.time:
+    early = not isinstance(deployment, Unknown) and since is not None and since + EARLY < deployment.time
+    if status == "undone":
+        yield f"The last deployment is undone already. Further back, to {releases.previous}:"
+    elif early:
         yield f"This began before the last deployment, so undoing that may not help. Back to {releases.previous}:"
-    else:
+    elif _is_undone_by_rollback(alarm, facts):
         yield f"Undo the last deployment, back to {releases.previous}, within seconds:"
-    yield f"  lightship rollback --now --to {releases.previous.number}{options}"
+    else:
+        yield f"Should the last deployment be the cause, back to {releases.previous}:"
+    yield f"  {ROLLBACK} --now --to {releases.previous.number}{options}"
+
+
+def _is_undone_by_rollback(alarm: Alarm, facts: Facts) -> bool:
+    """Whether the alarm table has the rollback among the commands of this alarm."""
+    return any(each.startswith(ROLLBACK) for each in facts.service.commands_of(alarm.name))
 
 
 def _links(alarm: Alarm, facts: Facts, told: Description) -> Iterator[str]:
