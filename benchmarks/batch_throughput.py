@@ -2,7 +2,7 @@
 
 Scores the flights of 2013 as CSV and as Parquet, both ways in this process, one thread each, taking turns. Times are of
 the processor, the best of ROUNDS, so that a busy machine weighs on neither side. "Without the model" is everything but
-the call of predict. Needs `make demo`. Run: .venv/bin/python benchmarks/batch_throughput.py [--memory]
+the call of predict. Needs `make demo`. Run: .venv/bin/python benchmarks/batch_throughput.py [--memory | --counts]
 """
 
 # ruff: noqa: E402 - threads are bounded before NumPy loads
@@ -28,6 +28,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from lightship.loading import load_model
+from lightship_runtime.batch.counting import Counter
 from lightship_runtime.batch.records import Chunk, Settings
 from lightship_runtime.batch.score import Model, Place, score_chunk
 from lightship_runtime.batch.stores import LocalStore
@@ -117,7 +118,8 @@ def by_lightship(model: Model, source: Path, sink: LocalStore, keep: tuple[str, 
     chunk = Chunk(0, stored.name, stored.etag, stored.size, kind)
     begun = time.process_time()
     settings = Settings(key=(KEY,), format=kind, keep=keep)
-    result = score_chunk(chunk, settings, Model(model.contract, engine, "1"), Place(store, sink, "run"))
+    timed = Model(model.contract, engine, "1", model.counter)
+    result = score_chunk(chunk, settings, timed, Place(store, sink, "run"))
     whole = time.process_time() - begun
     if result.rows_rejected or not result.rows_scored:
         raise SystemExit(f"Rows were lost: {result}")
@@ -170,6 +172,30 @@ def compare(rounds: int) -> None:
                 print(f"{'':32}largest difference of a probability over all rows, by key: {difference:.1e}")
 
 
+def measure_counting(rounds: int) -> None:
+    """What counting rows for the monitor adds, in a release that has bins."""
+    pa.set_cpu_count(1)
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+        scratch = Path(folder)
+        contract, engine = open_model(release_folder(), scratch)
+        counter = Counter.open(scratch / "task" / "model", contract)
+        if counter is None:
+            raise SystemExit("The release has no bins.json in its batch.zip. Package it again: make demo.")
+        write_year(scratch)
+        sink = LocalStore(scratch / "out")
+        for suffix in ("csv", "parquet"):
+            source = scratch / f"year.{suffix}"
+            times: dict[bool, list[float]] = {False: [], True: []}
+            for _ in range(rounds):
+                for counted, found in times.items():
+                    model = Model(contract, engine, "1", counter if counted else None)
+                    found.append(sum(by_lightship(model, source, sink, None)))
+            plain, whole = min(times[False]), min(times[True])
+            print(
+                f"{suffix}: {plain:.2f} s of CPU, with counts for the monitor {whole:.2f} s ({whole / plain - 1:+.1%})"
+            )
+
+
 def measure_memory() -> None:
     """Score a CSV of 2 GB in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -202,11 +228,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--memory", action="store_true", help="score 2 GB of CSV and print the peak memory")
+    parser.add_argument("--counts", action="store_true", help="print what counting for the monitor costs")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         score_one(asked.one)
     elif asked.memory:
         measure_memory()
+    elif asked.counts:
+        measure_counting(asked.rounds)
     else:
         compare(asked.rounds)
