@@ -14,6 +14,7 @@ import pytest
 from lightship.monitoring import make_baseline
 from lightship_runtime.batch.stores import LocalStore, Stored
 from lightship_runtime.labels import check_labels, folder_of, store_labels
+from lightship_runtime.monitor import counting
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import column_coders, encode_row
 from lightship_runtime.monitor.cells import DAY, HOUR, fill_cells
@@ -365,6 +366,24 @@ def test_a_run_that_was_cut_short_is_made_good_by_the_next(shop: Shop) -> None:
         shop.store.most = None
         shop.run(6.2)
         assert shop.everything() == whole, most
+
+
+def test_short_of_time_it_publishes_what_it_has_and_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [frame(hour, 600) for hour in range(5)]
+    for hour, each in enumerate(rows):
+        shop.arrive(hour, telemetry(shop.baseline, each, hour))
+    shop.run(5.2)
+    whole = shop.results()
+    shutil.rmtree(shop.store.root / "results")
+    monkeypatch.setattr(counting, "PORTION", 1)
+    found = []
+    for _ in range(4):
+        left = iter(range(180, 0, -20))
+        report = shop.run(5.2, remaining=lambda left=left: float(next(left)))
+        found.append((len(report.windows), report.behind))
+    assert [windows for windows, _ in found] == [2, 2, 1, 0]
+    assert [behind for _, behind in found] == [True, True, False, False]
+    assert shop.results() == whole
 
 
 def test_an_empty_store_is_no_error(shop: Shop) -> None:

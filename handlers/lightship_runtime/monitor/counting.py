@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 
 from lightship_runtime.batch.stores import Store, Stored
@@ -20,15 +21,31 @@ LATEST_ARRIVAL = 8 * DAY
 """Telemetry that comes later than this after its hour is not believed."""
 PORTION = 256_000_000
 """About as many bytes of telemetry are spread over the scratch folder at a time, however much there is to do."""
+SPARE_S = 30.0
+"""Seconds that are kept for windows, results and metrics when the time is short."""
 _UNPACKED = 8
 """A gzipped file is taken for so many times its size."""
 
+type Remaining = Callable[[], float]
+"""The seconds left; infinite where nothing presses."""
+
 
 class HourCounter:
-    """Keeps the hour cells of a store up to date. `until` is the run's time: later hours stay open."""
+    """Keeps the hour cells of a store up to date. `until` is the run's time: later hours stay open.
+
+    `reached` is the time up to which all telemetry has been read: `until`, unless the time that `remaining` tells ran
+    short. Then the next run goes on.
+    """
 
     def __init__(
-        self, store: Store, days: Days, listing: Listing, baselines: Baselines, scratch: Path, until: float
+        self,
+        store: Store,
+        days: Days,
+        listing: Listing,
+        baselines: Baselines,
+        scratch: Path,
+        until: float,
+        remaining: Remaining,
     ) -> None:
         self._store = store
         self._days = days
@@ -36,6 +53,10 @@ class HourCounter:
         self._baselines = baselines
         self._scratch = scratch
         self._until = until
+        self._remaining = remaining
+        self._longest = 0.0
+        self.reached = until
+        self.behind = False
         self.counted: set[int] = set()
         self.skipped = 0
         self.rows = 0
@@ -43,11 +64,22 @@ class HourCounter:
     def run(self, days: Sequence[int], late: Collection[int]) -> None:
         """Count what these days have that is new, and the long past hours that labels came for. Saved by portions."""
         for portion in _portions(self._fresh(days), weight_of):
+            if not self._has_time():
+                self.reached = min(self._until, *(hour_in(stored.name) or 0 for stored in portion))
+                return
             self._count(portion, ())
         touched = {hour for hour in late if not self._is_current(hour, self._days.find(hour))}
         stale = sorted({*self._stale(days), *touched} - self.counted)
         for hours in _portions(stale, self._hour_weight):
+            if not self._has_time():
+                return
             self._count((), hours)
+
+    def _has_time(self) -> bool:
+        """Whether another portion can be counted: the first one always is, so that every run gets on."""
+        left = self._remaining()
+        self.behind = self._longest > 0 and left < SPARE_S + 2 * self._longest
+        return not self.behind
 
     def _fresh(self, days: Sequence[int]) -> Iterator[Stored]:
         """Telemetry files that weren't read, or were rewritten since."""
@@ -82,6 +114,12 @@ class HourCounter:
         return sum(weight_of(stored) for stored in found if stored)
 
     def _count(self, fresh: Sequence[Stored], hours: Sequence[int]) -> None:
+        before = self._remaining()
+        self._count_portion(fresh, hours)
+        if before < inf:
+            self._longest = max(self._longest, before - self._remaining())
+
+    def _count_portion(self, fresh: Sequence[Stored], hours: Sequence[int]) -> None:
         with _folder(self._scratch) as scratch, CellFiller(self._baselines, scratch) as filler:
             wanted = {*hours, *self._read_fresh(filler, fresh)}
             gone = {hour for hour in wanted if self._is_gone(hour)}

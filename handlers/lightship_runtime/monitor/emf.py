@@ -60,5 +60,6 @@ def metrics_line(source: Source, now_ms: int, report: Report, seconds: float) ->
         "model": report.version,
         "until": report.until,
         "windows": len(report.windows),
+        "behind": report.behind,
     }
     return json.dumps({**head, **metrics}, separators=(",", ":"))

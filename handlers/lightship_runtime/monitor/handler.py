@@ -26,7 +26,7 @@ SETTLE_S = 600
 """An hour is counted once its telemetry has had this long to arrive."""
 
 
-def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Bring the results up to the last hour that ended ten minutes before the event's time.
 
     With `"settled": true` the time itself is taken: everything that will come has come.
@@ -44,6 +44,7 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             own=(version, baseline),
             floor=_floor(),
             hours=int(os.environ.get("LIGHTSHIP_WINDOW_HOURS", "1")),
+            remaining=lambda: float(context.get_remaining_time_in_millis()) / 1000,
         )
     source = Source(
         os.environ.get("LIGHTSHIP_SERVICE", service), os.environ.get("LIGHTSHIP_STAGE", "local"), report.version

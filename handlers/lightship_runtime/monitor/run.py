@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lightship_runtime.errors import LightshipError
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.breaches import Acceptance, State, breaches, read_acceptances
 from lightship_runtime.monitor.cells import HOUR
-from lightship_runtime.monitor.counting import LATEST_ARRIVAL, HourCounter
+from lightship_runtime.monitor.counting import LATEST_ARRIVAL, HourCounter, Remaining
 from lightship_runtime.monitor.days import Days, weights_of
 from lightship_runtime.monitor.ledger import Ledger
 from lightship_runtime.monitor.listing import Listing, announced_hours
@@ -38,7 +39,8 @@ VOLUME_HOURS = 24
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did, and what holds. `windows` are those published for the first time or with other content."""
+    """What a run did, and what holds. `windows` are those published for the first time or with other content; `behind`
+    says that time ran short."""
 
     version: str
     until: float
@@ -48,6 +50,7 @@ class Report:
     skipped: int
     waiting: int
     last: dict[str, Any] | None
+    behind: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -59,6 +62,7 @@ class Report:
             "rows": self.rows,
             "skipped": self.skipped,
             "labels_waiting": self.waiting,
+            "behind": self.behind,
         }
 
 
@@ -93,25 +97,27 @@ def run_monitor(
     own: tuple[str, Baseline] | None = None,
     floor: float | None = None,
     hours: int = 1,
+    remaining: Remaining = lambda: inf,
 ) -> Report:
     """Bring the store's results up to `until`, in seconds since 1970.
 
     `own` is this release's version and baseline, `scratch` a folder for temporary files about the size of the
     telemetry, `floor` an accuracy below which a window is a breach, `hours` what a window's length is a multiple of.
-    Hours that end after `until` are left for later.
+    Hours that end after `until` are left for later. When the seconds that `remaining` tells run short, what was read by
+    then is published, and the next run goes on from there.
     """
     baselines = Baselines(store, own)
     latest = _read_latest(store)
     listing = Listing(store, until)
     days = Days(store)
-    last_run = latest.get("time")
+    last_run = latest.get("complete")
     first = listing.first_day() if last_run is None else day_of(min(until, last_run) - LATEST_ARRIVAL)
     recent = list(days_between(until if first is None else first, until))
     late = () if last_run is None else announced_hours(store, LATE, last_run - HOUR, until)
-    counter = HourCounter(store, days, listing, baselines, scratch, until)
+    counter = HourCounter(store, days, listing, baselines, scratch, until, remaining)
     counter.run(recent, {hour for hour in late if hour < recent[0]})
     first_hour = _first_hour(latest, days, recent)
-    publisher = _Publisher(store, days, baselines, until, first_hour, str(latest.get("version", "")))
+    publisher = _Publisher(store, days, baselines, counter.reached, first_hour, str(latest.get("version", "")))
     windows = publisher.publish(recent, counter.counted, hours)
     version = publisher.current()
     entries = publisher.ledgers[version].until(until) if version else []
@@ -123,7 +129,8 @@ def run_monitor(
         floor=floor,
         hours=publisher.volumes(),
     )
-    _write_latest(store, until, version, state, sum(1 for _ in entries), publisher.first)
+    complete = last_run if counter.behind else until
+    _write_latest(store, until, version, state, len(entries), publisher.first, complete)
     return Report(
         version=version,
         until=until,
@@ -131,6 +138,7 @@ def run_monitor(
         windows=tuple(windows),
         rows=counter.rows,
         skipped=counter.skipped,
+        behind=counter.behind,
         waiting=sum(hour.problems.get("labels_waiting", 0) for _, hour in days.hours(recent)),
         last=dict(entries[-1]) if entries else None,
     )
@@ -140,15 +148,29 @@ def _read_latest(store: Store) -> dict[str, Any]:
     found = store.read(LATEST)
     with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(found[0]) if found else {}
-        if isinstance(document, dict) and type(document.get("time")) in (int, float):
+        if isinstance(document, dict) and type(document.get("complete")) in (int, float, type(None)):
             return document
     return {}
 
 
 def _write_latest(
-    store: Store, until: float, version: str, state: dict[str, State], windows: int, first: int | None
+    store: Store,
+    until: float,
+    version: str,
+    state: dict[str, State],
+    windows: int,
+    first: int | None,
+    complete: float | None,
 ) -> None:
-    document = {"time": until, "version": version, "breaches": state, "windows": windows, "first": first}
+    """`first` is the first hour that ever had rows, `complete` the time of the last run that wasn't short of time."""
+    document = {
+        "time": until,
+        "version": version,
+        "breaches": state,
+        "windows": windows,
+        "first": first,
+        "complete": complete,
+    }
     store.write(LATEST, dump_document(document))
 
 
