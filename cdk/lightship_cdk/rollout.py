@@ -8,18 +8,20 @@ from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ALIAS, PredictFunction
-from lightship_cdk.interfaces import as_function, as_role
+from lightship_cdk.interfaces import as_function, as_role, principal
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.runtime_code import HOOK
 from lightship_cdk.settings import RolloutSettings, Shift
 from lightship_cdk.settings_error import SettingsError
 
 HOOK_TIMEOUT_S = 300
+KEPT_DAYS = 14
 # CodeDeploy polls at most ten alarms.
 MAX_ALARMS = 10
 # For a release that was never proven, since its proof would have set it.
@@ -123,8 +125,17 @@ class Rollout(Construct):
         return hook
 
     def _count_failures(self) -> events.CfnRule:
-        """A rule that sends nothing anywhere: EventBridge counts what it matches, and an alarm watches the count."""
-        return events.CfnRule(
+        """A rule over the shifts that fail: EventBridge counts what it matches, and an alarm watches the count. The
+        events themselves are kept for two weeks, for whoever wants to read one."""
+        queue = sqs.Queue(
+            self,
+            "Failed",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(KEPT_DAYS),
+        )
+        accept(queue, "AwsSolutions-SQS3", "Nothing consumes it: it keeps events to be read by people.")
+        rule = events.CfnRule(
             self,
             "Failures",
             description="Shifts of traffic that failed or were stopped",
@@ -133,7 +144,18 @@ class Rollout(Construct):
                 "detail-type": ["CodeDeploy Deployment State-change Notification"],
                 "detail": {"state": ["FAILURE", "STOP"], "application": [self.application.application_name]},
             },
+            targets=[events.CfnRule.TargetProperty(id="Kept", arn=queue.queue_arn)],
         )
+        queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="FailuresAreKept",
+                principals=[principal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[queue.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
+            )
+        )
+        return rule
 
     def _role(self, function: PredictFunction) -> iam.Role:
         """CodeDeploy's own policy would let it into every function and topic; this one names ours."""

@@ -154,6 +154,10 @@ def test_a_failed_shift_is_counted_by_eventbridge(closed: Any) -> None:
     (application,) = closed.of_type("AWS::CodeDeploy::Application")
     assert pattern["detail"] == {"state": ["FAILURE", "STOP"], "application": [{"Ref": application}]}
     (rule,) = closed.of_type("AWS::Events::Rule")
+    # Without a target a rule might never run, hence never be counted.
+    (target,) = closed.only("AWS::Events::Rule")["Targets"]
+    (queue,) = [name for name in closed.of_type("AWS::SQS::Queue") if "RolloutFailed" in name]
+    assert target["Arn"] == {"Fn::GetAtt": [queue, "Arn"]}
     failed = alarm(closed, "deployment-failed")
     assert failed["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": rule}}]
     assert failed["MetricName"] == "TriggeredRules"
