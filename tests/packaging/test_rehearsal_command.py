@@ -152,6 +152,7 @@ def test_the_whole_rehearsal(signs: Any, tmp_path: Path) -> None:
     assert f"2 runs, each of what was new; {rows} rows in: {rows} scored, 0 rejected" in results["batch"]
     assert "a time delivered twice changed nothing" in results["batch"]
     assert "labels without iam: 403; 600 labels accepted; the hourly run judged" in results["monitoring"]
+    assert 'the page, then "PAGE ' in results["an alarm, set off by hand"]
     assert told["not_proven"]
 
 
@@ -170,6 +171,9 @@ def test_a_kept_rehearsal_can_be_used_and_ends_with_its_signal(project: Path, tm
         told: dict[str, Any] = json.loads(process.stdout.readline())
         assert {"endpoint_url", "api_url", "stack"} <= told.keys()
         assert httpx.post(f"{told['api_url']}/predict", json={}, trust_env=False).status_code == 403
+        shown = httpx.get(f"{told['dashboard_url']}/data", trust_env=False, timeout=30).json()
+        assert [refusal[1] for refusal in shown["refusals"]] == [403]
+        assert {alarm["state"] for alarm in shown["alarms"]} == {"OK"}
         client = boto3.client(
             "cloudformation",
             endpoint_url=told["endpoint_url"],
