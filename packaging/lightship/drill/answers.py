@@ -68,7 +68,6 @@ class Answers:
     objective_ms: float
     function: Function
     pool: WorkerPool
-    executed: int = 0
     _known: dict[tuple[object, ...], list[Answer]] = field(default_factory=dict)
 
     def healthy(self) -> list[Answer]:
@@ -146,7 +145,6 @@ class Answers:
 
     def _answer(self, future: "Future[Invocation]") -> Answer:
         done = future.result()
-        self.executed += 1
         response = to_response(done.payload, error=done.error)
         printed = tuple(_printed(done.logs, self.deployment, self.deployment.predict))
         lines = tuple(line for line in done.logs if line.startswith("{"))
@@ -157,7 +155,6 @@ class Answers:
         short = replace(self.function, timeout_s=HANG_TIMEOUT_S)
         with WorkerPool.start(short, 1, _unheard) as pool:
             done = pool.submit(_event(self.rows[:1], {"hangs": True})).result()
-        self.executed += 1
         response = to_response(done.payload, error=done.error)
         return [Answer(response.status, 1000 * self.deployment.timeout_s, done.error)]
 
@@ -169,7 +166,6 @@ class Answers:
         answers = []
         for worker in self.pool.workers:
             done = worker.invoke(_event(self.rows[:1], {}))
-            self.executed += 1
             printed = tuple(_printed(done.logs, self.deployment, self.deployment.predict))
             response = to_response(done.payload, error=done.error)
             answers.append(Answer(response.status, done.ms, done.error, worker.init_ms, printed))

@@ -17,8 +17,8 @@ GATEWAY_REFUSAL = Answer(429, 0.0)
 LAMBDA_REFUSAL = Answer(500, 0.0)
 
 
-def record(timeline: Timeline, answers: Answers, ledger: Ledger) -> Floats:
-    """Write down the endpoint's metrics. Gives [minutes] the requests that reached the function."""
+def record(timeline: Timeline, answers: Answers, ledger: Ledger) -> str:
+    """Write down the endpoint's metrics; says what was run for them."""
     deployment = answers.deployment
     random = timeline.random
     sent = random.poisson(timeline.traffic(deployment.api.rate)).astype(np.int64)
@@ -36,7 +36,8 @@ def record(timeline: Timeline, answers: Answers, ledger: Ledger) -> Floats:
     counts = random.multinomial(reached, chances / chances.sum(axis=1, keepdims=True)).astype(np.float64)
     ledger.spread(columns_of(items, deployment), counts)
     record_concurrency(deployment, ledger, counts @ np.array([each.duration_ms + each.init_ms for each in items]))
-    return reached.astype(np.float64)
+    drawn = int(counts[timeline.lead :].sum())
+    return f"{len(items)} answers by realtime.zip {answers.release.version}, drawn {drawn:,} times in the incident"
 
 
 def _mixture(timeline: Timeline, answers: Answers) -> tuple[list[list[Answer]], Floats]:

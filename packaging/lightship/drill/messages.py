@@ -7,7 +7,7 @@ version that is deployed, and what the monitor wrote down last.
 import contextlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,9 @@ DEPLOYED_BEFORE = timedelta(days=2)
 EARLIER = "release 0000000000000000"
 
 
+type Latest = Callable[[Timeline, int], Mapping[str, Any] | None]
+
+
 @dataclass(frozen=True)
 class Messages:
     """The notifier of one deployment; `service` is None where the template has none, and messages then are plain."""
@@ -41,12 +44,12 @@ class Messages:
     deployment: Deployment
     service: Service | None
 
-    def received(self, timeline: Timeline, outcome: Outcome, latest: Mapping[str, Any] | None) -> tuple[Received, ...]:
-        """Every message of the incident, in the order of its sending. `latest` is the monitor's last document."""
+    def received(self, timeline: Timeline, outcome: Outcome, latest: Latest) -> tuple[Received, ...]:
+        """Every message of the incident, in the order of its sending. `latest` gives the monitor's last document."""
         if outcome.evaluation is None:
             return ()
         told = [each for each in outcome.evaluation.transitions if each.told and each.minute >= timeline.lead]
-        facts = _Facts(self.deployment, outcome.evaluation, latest, timeline.lead)
+        facts = _Facts(self.deployment, outcome.evaluation, lambda minute: latest(timeline, minute), timeline.lead)
         return tuple(self._one(timeline, each, facts) for each in told)
 
     def _one(self, timeline: Timeline, transition: Transition, facts: "_Facts") -> Received:
@@ -100,7 +103,7 @@ class _Facts:
 
     deployment: Deployment
     evaluation: Evaluation
-    latest: Mapping[str, Any] | None
+    latest: Callable[[int], Mapping[str, Any] | None]
     begin: int
 
     def at(self, minute: int) -> "_Moment":
@@ -212,9 +215,10 @@ class _Moment:
         return {"LastModified": self._deployed(), "Version": LIVE_VERSION}
 
     def get_object(self, **_: Any) -> dict[str, Any]:
-        if self.facts.latest is None:
+        document = self.facts.latest(self.minute)
+        if document is None:
             raise self.exceptions.NoSuchKey
-        return {"Body": io.BytesIO(json.dumps(self.facts.latest).encode())}
+        return {"Body": io.BytesIO(json.dumps(document).encode())}
 
     def _deployed(self) -> str:
         return (_time(self.facts.begin) - DEPLOYED_BEFORE).isoformat()

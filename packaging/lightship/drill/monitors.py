@@ -20,7 +20,7 @@ import numpy as np
 from lightship.drill.answers import Answer, Answers, Row, embedded
 from lightship.drill.cloudwatch.template import Resource
 from lightship.drill.deployment import FUNCTION, variables_of
-from lightship.drill.incident import Change, Incident
+from lightship.drill.incident import Change
 from lightship.drill.ledger import Ledger
 from lightship.drill.rows import changed
 from lightship.drill.surroundings import SCHEDULE, metric_of
@@ -55,7 +55,8 @@ class Monitors:
     contract: Contract
     baseline: Baseline | None
     _runs: dict[str, list[str]] = field(default_factory=dict)
-    _latest: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _failure: str | None = None
     _sure: list[float] = field(default_factory=list)
 
     @property
@@ -78,19 +79,28 @@ class Monitors:
                 return int(found[1])
         return RUN_MINUTE
 
-    def latest(self, incident: Incident) -> Mapping[str, Any] | None:
-        """The document that the last run of an incident, or of a quiet day, left behind."""
-        return self._latest.get(incident.name, self._latest.get(""))
+    def latest(self, timeline: Timeline, minute: int) -> Mapping[str, Any] | None:
+        """What the last run before the end of a minute left behind, `minute` counted from the start of the data."""
+        name = timeline.incident.name
+        run = (minute - timeline.lead - self.minute) // HOUR
+        if timeline.incident.of_kind("monitor-dies"):
+            run = min(run, -1)
+        if found := self._documents.get(name):
+            return found[min(max(QUIET_HOURS + run - 1, 0), len(found) - 1)]
+        quiet = self._documents.get("")
+        # Nothing that the monitor hears of has changed since, but for the time.
+        return {**quiet[-1], "time": timeline.begin_s + 3600 * run} if quiet else None
 
     def record(self, timeline: Timeline, ledger: Ledger) -> list[str]:
         """Write down every run; says what was run for it."""
         if self.function is None or ARTIFACT not in self.answers.release.artifacts:
             return []
         incident = timeline.incident
-        quiet = self._once("", (), QUIET_HOURS)[-1]
+        begin = timeline.begin_s - 3600 * QUIET_HOURS
+        quiet = self._once("", (), QUIET_HOURS, begin)[-1]
         heard = incident.of_kind(*HEARD)
         hours = incident.lasts_minutes // HOUR
-        lines = self._once(incident.name, heard, hours)[QUIET_HOURS:] if heard else []
+        lines = self._once(incident.name, heard, hours, begin)[QUIET_HOURS:] if heard else []
         broken = incident.of_kind("monitor-dies")
         for minute in range(self.minute, timeline.minutes, HOUR):
             if any(timeline.during(change)[minute] for change in broken):
@@ -123,7 +133,7 @@ class Monitors:
     @property
     def failure(self) -> str:
         """What a run says that was deployed without its settings: the real function, failing."""
-        if "failure" not in self._latest:
+        if self._failure is None:
             release = self.answers.release
             with (
                 unpacked_function(self.folder, release, use=ARTIFACT, timeout_s=TIMEOUT_S) as function,
@@ -131,26 +141,24 @@ class Monitors:
             ):
                 done = worker.invoke(b"{}")
             document = json.loads(done.payload)
-            self._latest["failure"] = {"text": f"{document.get('errorType')}: {document.get('errorMessage')}"}
-            if not done.error:
-                self._latest["failure"] = {"text": ""}
-        return str(self._latest["failure"]["text"])
+            self._failure = f"{document.get('errorType')}: {document.get('errorMessage')}" if done.error else ""
+        return self._failure
 
-    def _once(self, name: str, changes: Sequence[Change], hours: int) -> list[str]:
+    def _once(self, name: str, changes: Sequence[Change], hours: int, begin: int) -> list[str]:
         if name not in self._runs:
             with TemporaryDirectory(prefix="lightship-drill-monitor-") as store:
-                self._runs[name] = self._hours(Path(store), name, changes, hours)
+                self._runs[name] = self._hours(Path(store), name, changes, hours, begin)
         return self._runs[name]
 
-    def _hours(self, store: Path, name: str, changes: Sequence[Change], hours: int) -> list[str]:
-        """The line of each run, quiet hours first."""
+    def _hours(self, store: Path, name: str, changes: Sequence[Change], hours: int, begin: int) -> list[str]:
+        """The line of each run, quiet hours first, the first of which starts at `begin` (seconds since 1970)."""
         variables = variables_of(self.function) if self.function else {}
         environment = {key: text for key, text in variables.items() if key.startswith("LIGHTSHIP_")}
         environment["LIGHTSHIP_MONITORING"] = str(store)
         release, random = self.answers.release, np.random.default_rng(zlib.crc32(name.encode()))
         # Quiet hours and the incident's after each other, as many as are asked for.
         every = hours if name == "" else QUIET_HOURS + hours
-        lines = []
+        lines, documents = [], []
         with (
             unpacked_function(
                 self.folder, release, use=ARTIFACT, timeout_s=TIMEOUT_S, environment=environment
@@ -160,13 +168,14 @@ class Monitors:
             for hour in range(every):
                 since = hour - QUIET_HOURS
                 active = [each for each in changes if name and _is_on(each, since)]
-                start = START_S + 3600 * hour
+                start = begin + 3600 * hour
                 self._predicted(store, start, active, since, random)
                 done = worker.invoke(json.dumps({"time": _iso(start + 3600 + 60 * self.minute)}).encode())
                 if done.error:
                     raise RuntimeError(f"The monitor failed in a drill: {done.payload.decode()[:500]}")
                 lines.append(next(line for line in done.logs if '"MonitorRuns"' in line))
-        self._latest[name] = json.loads((store / "results" / "latest.json").read_bytes())
+                documents.append(json.loads((store / "results" / "latest.json").read_bytes()))
+        self._documents[name] = documents
         return lines
 
     def _predicted(

@@ -64,7 +64,7 @@ class Drilled:
         self.outcomes[incident.name] = replace(
             outcome,
             executed=self.world.executed[incident.name],
-            messages=self.messages.received(timeline, outcome, self.world.monitor.latest(incident)),
+            messages=self.messages.received(timeline, outcome, self.world.monitor.latest),
         )
         return self.outcomes[incident.name]
 

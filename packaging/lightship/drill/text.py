@@ -53,7 +53,9 @@ def _drill(name: str, outcome: Outcome, *, messages: bool) -> Iterator[str]:
             yield from (f"                      {line}" for line in message.text.rstrip().split("\n"))
     yield f"        silent, as they should be: {len(outcome.silent)} alarms"
     if messages:
-        yield from textwrap.wrap(", ".join(outcome.silent), 110, initial_indent=" " * 12, subsequent_indent=" " * 12)
+        yield from textwrap.wrap(
+            ", ".join(outcome.silent), 110, break_on_hyphens=False, initial_indent=" " * 12, subsequent_indent=" " * 12
+        )
     yield from (f"        FAILED: {line}" for line in problems(name, outcome))
 
 

@@ -44,17 +44,13 @@ class World:
         """The metrics that CloudWatch would have of an incident. `executed` then says what was run for it."""
         timeline = Timeline.of(incident, self.deployment.reach_minutes)
         ledger = Ledger(timeline.minutes, self.deployment.watched)
-        before = self.answers.executed
-        endpoint.record(timeline, self.answers, ledger)
-        asked = self.answers.executed - before
         told = [
+            endpoint.record(timeline, self.answers, ledger),
             *self.monitor.record(timeline, ledger),
             *self.batch.record(timeline, ledger),
             *self.hook.record(timeline, ledger),
         ]
         surroundings.record(timeline, self.deployment, ledger)
-        if asked:
-            told.insert(0, f"{asked} requests, answered by realtime.zip {self.answers.release.version}")
         self.executed[incident.name] = tuple(told)
         return timeline, ledger.series()
 
