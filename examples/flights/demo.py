@@ -1,16 +1,18 @@
-"""The main job, end to end, on real data: train, package, prove, serve, ask, synthesise.
+"""The main job, end to end, on real data: train, package, prove, serve, ask, watch, synthesise.
 
 Every step is the command a user would type. The first that fails ends the demo with its exit code.
 """
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(__file__).resolve().parent / "out"
+STORE = OUT / "telemetry"
 BIN = Path(sys.executable).parent
 SHOWN = 8
 JULY_ROWS = 2_000
@@ -42,8 +45,11 @@ def main() -> None:
         run(sys.executable, "examples/flights/train.py")
     with step("Package and prove"):
         release = package()
+    rows = july(pd.read_parquet(OUT / "later.parquet"))
     with step("Serve the very zip, and send it July"), served(release) as url:
-        ask(url, pd.read_parquet(OUT / "later.parquet"))
+        ids = ask(url, rows)
+    with step("Tell it what happened, and watch"):
+        watch(release, ids, rows)
     with step("Synthesise the stack that deploys it"):
         synthesise()
     print(f"\nAll of it worked. The release is {release}; `lightship serve {release}` keeps it answering.")
@@ -73,7 +79,8 @@ def package() -> str:
 @contextmanager
 def served(release: str) -> Iterator[str]:
     """`lightship serve` on a free port, until the block ends."""
-    command = [BIN / "lightship", "serve", release, "--port", "0", "--json"]
+    shutil.rmtree(STORE, ignore_errors=True)
+    command = [BIN / "lightship", "serve", release, "--port", "0", "--json", "--telemetry", STORE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         try:
@@ -85,18 +92,19 @@ def served(release: str) -> Iterator[str]:
             process.terminate()
 
 
-def ask(url: str, later: pd.DataFrame) -> None:
-    """Send rows of July, spread over the month, and set the answers beside what happened."""
-    july = later[later["scheduled"].dt.month == 7]
-    rows = july.iloc[:: max(1, len(july) // JULY_ROWS)].head(JULY_ROWS)
+def july(later: pd.DataFrame) -> pd.DataFrame:
+    """Flights spread over the month."""
+    month = later[later["scheduled"].dt.month == 7]
+    return month.iloc[:: max(1, len(month) // JULY_ROWS)].head(JULY_ROWS)
+
+
+def ask(url: str, rows: pd.DataFrame) -> list[str]:
+    """Send the rows, set the answers beside what happened, and return the predictions' ids."""
     instances = [as_instance(row) for row in rows[FEATURES].astype(object).to_dict("records")]
     with httpx.Client(base_url=url, timeout=30) as client:
+        answers = [ask_batch(client, instances[start : start + BATCH]) for start in range(0, len(instances), BATCH)]
         single_ms = [milliseconds_of(client, instance) for instance in instances[:100]]
-        late = [
-            each["late"]
-            for start in range(0, len(instances), BATCH)
-            for each in ask_batch(client, instances[start : start + BATCH])
-        ]
+    late = [each["late"] for answer in answers for each in answer["probabilities"]]
     print("   flight                 scheduled        P(late)  said      happened")
     for position in range(0, len(rows), max(1, len(rows) // SHOWN)):
         row, probability = rows.iloc[position], late[position]
@@ -108,6 +116,36 @@ def ask(url: str, later: pd.DataFrame) -> None:
     print(f"   {len(rows)} flights of July: ROC AUC {roc_auc_score(actual, late):.3f} (base rate 0.500), "
           f"log loss {log_loss(actual, late):.3f} (base rate {log_loss(actual, [base] * len(rows)):.3f})")  # fmt: skip
     print(f"   one row a request over HTTP: p50 {statistics.median(single_ms):.1f} ms")
+    return [identifier for answer in answers for identifier in answer["ids"]]
+
+
+def watch(release: str, ids: list[str], rows: pd.DataFrame) -> None:
+    """Labels, the monitor and its report, over what serving left behind. The hour isn't over, so it is said to be."""
+    labels = OUT / "outcomes.csv"
+    pd.DataFrame({"id": ids, "actual": rows["late"].to_numpy()}).to_csv(labels, index=False)
+    quietly("feedback", labels, "--store", STORE, "--json")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    quietly("monitor", STORE, "--until", f"{later:%Y-%m-%dT%H:%M:%SZ}", "--json")
+    report = os.path.relpath(OUT / "monitoring.html")
+    quietly("report", STORE, "--out", report, "--json")
+    newest = max((STORE / "results" / Path(release).name).glob("*.json"))
+    document = json.loads(newest.read_text())
+    drifted = {
+        name: column["drift"]["effect"]
+        for name, column in document["columns"].items()
+        if column["drift"]["level"] in ("warn", "high")
+    }
+    named = ", ".join(f"{name} {effect:.2f}" for name, effect in sorted(drifted.items(), key=lambda each: -each[1]))
+    print(f"   of {document['rows']} rows, drifted since training: {named or 'nothing'}")
+    for kind in ("observed", "estimated"):
+        value = document[kind]["accuracy"]
+        print(f"   accuracy {kind:10} {value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
+    print(f"   {report}")
+
+
+def quietly(*arguments: object) -> None:
+    """One lightship command, whose answer nobody reads."""
+    subprocess.run([str(part) for part in (BIN / "lightship", *arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
 def as_instance(row: dict[str, Any]) -> dict[str, Any]:
@@ -122,11 +160,11 @@ def milliseconds_of(client: httpx.Client, instance: dict[str, Any]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def ask_batch(client: httpx.Client, instances: list[dict[str, Any]]) -> list[dict[str, float]]:
-    """The probabilities of each row."""
+def ask_batch(client: httpx.Client, instances: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The answer to a request of several rows."""
     answer = client.post("/predict", json={"instances": instances})
     answer.raise_for_status()
-    return list(answer.json()["probabilities"])
+    return dict(answer.json())
 
 
 def synthesise() -> None:
