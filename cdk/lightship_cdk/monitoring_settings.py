@@ -1,6 +1,6 @@
 """What a caller may choose about the monitoring of a deployed model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -58,6 +58,16 @@ class MonitoringSettings:
             return None
         named = ("retention_days", "capture", "capture_share", "capture_without", "accuracy_floor", "window_hours")
         return cls(**{name: monitoring[name] for name in named})
+
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """Raises SettingsError for a column of `capture_without` that the model doesn't have: a slip of the pen there
+        would keep values that were to be left out."""
+        for name in self.capture_without:
+            if name not in columns:
+                raise SettingsError(
+                    f"capture_without names {name!r}, which is no column of the model: {', '.join(columns[:20])}. "
+                    "Mend it in [monitoring]."
+                )
 
     @property
     def captured(self) -> Capture:

@@ -28,6 +28,7 @@ from lightship_cdk.watched import Watched, WatchedEndpoint
 if TYPE_CHECKING:
     from lightship_cdk.alarm_table import Log
 from lightship_runtime.capture import Capture
+from lightship_runtime.manifest import read_contract
 
 
 class ModelService(Construct):
@@ -52,6 +53,8 @@ class ModelService(Construct):
         release = release if isinstance(release, PackagedRelease) else PackagedRelease.open(release)
         if not settings.allow_unproven:
             release.refuse_unproven()
+        if settings.monitoring and settings.monitoring.capture_without:
+            settings.monitoring.check_columns(read_contract(release.folder).names)
         self.release = release
         self.name = name or f"{release.manifest.name}-{settings.stage_name}"
         self.custody = create_custody(self, settings.custody)

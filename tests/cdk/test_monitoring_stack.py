@@ -103,6 +103,13 @@ def test_settings_that_can_not_work_are_refused(settings: dict[str, int], said: 
         MonitoringSettings(**settings)
 
 
+def test_a_column_to_leave_out_must_be_one_of_the_models() -> None:
+    settings = MonitoringSettings(capture="raw", capture_without=("name",))
+    settings.check_columns(("name", "age"))
+    with pytest.raises(SettingsError, match="no column of the model: nom, age"):
+        settings.check_columns(("nom", "age"))
+
+
 def test_nothing_is_monitored_where_nothing_is_captured() -> None:
     raw = {
         "capture": "raw",
