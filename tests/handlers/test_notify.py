@@ -165,15 +165,27 @@ def test_an_alarm_of_the_model_names_its_worst_columns_in_the_subject() -> None:
         Column(name, effect, 4210, "high") for name, effect in zip("abcd", (0.5, 0.3, 0.2, 0.1), strict=True)
     )
     since = NOW - timedelta(hours=2)
-    breaches = (Breach("accuracy", since, value=0.812, low=0.8, high=0.824, rows=1400), Breach("drift", since, columns))
+    breaches = (
+        Breach("accuracy", since, value=0.812, low=0.8, high=0.824, rows=1400),
+        Breach("drift", since, columns, count=7),
+    )
     trigger = {**TRIGGER, "Metrics": None, "MetricName": "DriftBreaches", "Statistic": "MAXIMUM", "Threshold": 1.0}
     about = alarm(AlarmName="flights-prod-drift", Trigger=trigger)
     told = render(about, replace(FACTS, monitored=Monitored(NOW, 12, breaches)))
-    assert told.subject == "PAGE flights-prod: drift in a and 3 more"
+    assert told.subject == "PAGE flights-prod: drift in a and 6 more"
     first = "Data: drift since 01:07 UTC in a (effect 0.50, n = 4,210), b (effect 0.30, n = 4,210), "
-    assert first + "c (effect 0.20, n = 4,210) and 1 further column\n" in told.text
+    assert first + "c (effect 0.20, n = 4,210) and 4 further columns\n" in told.text
     accuracy = "Data: accuracy below the baseline's since 01:07 UTC: 0.812 (95%: 0.800 to 0.824), n = 1,400"
     assert told.text.index(first) < told.text.index(accuracy)
+
+
+def test_an_error_that_rose_is_no_accuracy_that_fell() -> None:
+    service = replace(SERVICE, table={"accuracy": {"unit": "breach", "metrics": "AccuracyBreach"}})
+    breach = Breach("accuracy", NOW - timedelta(hours=2), metric="mae", value=3.25, low=3.0, high=3.5, rows=700)
+    facts = replace(FACTS, service=service, monitored=Monitored(NOW, 12, (breach,)))
+    told = render(alarm(AlarmName="flights-prod-accuracy"), facts)
+    assert told.subject == "PAGE flights-prod: accuracy: mean absolute error 3.25"
+    assert "Data: mean absolute error above the baseline's since 01:07 UTC: 3.25 (95%: 3.000 to 3.500)" in told.text
 
 
 def test_missing_data_is_told_as_such() -> None:
@@ -341,12 +353,12 @@ def test_the_monitors_document_is_read_as_it_is_agreed() -> None:
             "version": "r",
             "windows": 3,
             "breaches": {
-                "drift": {"on": True, "since": 1_789_990_000, "columns": [worst]},
+                "drift": {"on": True, "since": 1_789_990_000, "count": 9, "columns": [worst]},
                 "accuracy": {"on": False, "since": None, "value": 0.9, "low": 0.8, "high": 1.0, "n": 10},
             },
         }
     )  # fmt: skip
-    assert [each.kind for each in found.breaches] == ["drift"]
+    assert [(each.kind, each.count) for each in found.breaches] == [("drift", 9)]
     assert found.breaches[0].columns == (Column("a", 0.3, 900, "high"),)
 
 

@@ -20,10 +20,9 @@ _SAID: Mapping[str, str] = {
     "quality": "bad values",
     "drift": "drift",
     "score": "drift of the scores",
-    "accuracy": "accuracy below the baseline's",
-    "estimated": "estimated accuracy below the baseline's",
     "coverage": "too few labels",
 }
+_METRICS: Mapping[str, tuple[str, str]] = {"mae": ("mean absolute error", "above"), "accuracy": ("accuracy", "below")}
 WORST = 3
 # It runs every hour: a result older than three of them says that it doesn't.
 OLD = timedelta(hours=3)
@@ -42,7 +41,7 @@ def data_lines(alarm: Alarm, facts: Facts) -> Iterator[str]:
     breaches = [*first, *(each for each in monitored.breaches if each not in first)]
     for place, breach in enumerate(breaches):
         end = _state(monitored, facts.now) if place == len(breaches) - 1 else ""
-        yield f"Data: {_SAID.get(breach.kind, breach.kind)}{_since(breach, facts.now)}{_detail(breach)}{end}"
+        yield f"Data: {_said(breach)}{_since(breach, facts.now)}{_detail(breach)}{end}"
 
 
 def findings(alarm: Alarm, facts: Facts) -> tuple[Breach, ...]:
@@ -58,12 +57,22 @@ def briefly_found(alarm: Alarm, facts: Facts) -> str:
     return ", ".join(_briefly(breach) for breach in findings(alarm, facts))
 
 
+def _said(breach: Breach) -> str:
+    if breach.kind not in ("accuracy", "estimated"):
+        return _SAID.get(breach.kind, breach.kind)
+    return f"{_metric(breach)} {_METRICS.get(breach.metric, ('', 'off'))[1]} the baseline's"
+
+
+def _metric(breach: Breach) -> str:
+    name = _METRICS.get(breach.metric, (breach.metric, ""))[0]
+    return f"estimated {name}" if breach.kind == "estimated" else name
+
+
 def _briefly(breach: Breach) -> str:
-    said = _SAID.get(breach.kind, breach.kind)
     if breach.columns:
-        more = len(breach.columns) - 1
-        return f"{said} in {breach.columns[0].name}" + (f" and {more} more" if more else "")
-    return said if breach.value is None else f"{said.partition(' below')[0]} {number(breach.value)}"
+        more = f" and {breach.count - 1} more" if breach.count > 1 else ""
+        return f"{_said(breach)} in {breach.columns[0].name}{more}"
+    return _said(breach) if breach.value is None else f"{_metric(breach)} {number(breach.value)}"
 
 
 def _since(breach: Breach, now: datetime) -> str:
@@ -73,7 +82,7 @@ def _since(breach: Breach, now: datetime) -> str:
 def _detail(breach: Breach) -> str:
     if breach.columns:
         named = ", ".join(_column(column) for column in breach.columns[:WORST])
-        more = len(breach.columns) - WORST
+        more = breach.count - min(WORST, len(breach.columns))
         return f" in {named}" + (f" and {plural(more, 'further column')}" if more > 0 else "")
     if breach.value is None:
         return ""

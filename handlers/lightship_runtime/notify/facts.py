@@ -61,11 +61,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One kind of trouble that holds, as the monitor's last run has it."""
+    """One kind of trouble that holds, as the monitor's last run has it. `columns` are the worst of `count`; `metric` is
+    `accuracy` or `mae`, where the trouble is about one."""
 
     kind: str
     since: datetime | None
     columns: tuple[Column, ...] = ()
+    count: int = 0
+    metric: str = "accuracy"
     value: float | None = None
     low: float | None = None
     high: float | None = None

@@ -144,6 +144,8 @@ def _breach(kind: str, told: Mapping[str, Any]) -> Breach:
         kind=kind,
         since=None if since is None else datetime.fromtimestamp(since, UTC),
         columns=tuple(columns),
+        count=max(int(told.get("count") or 0), len(columns)),
+        metric=str(told.get("metric") or "accuracy"),
         value=told.get("value"),
         low=told.get("low"),
         high=told.get("high"),
