@@ -19,17 +19,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from lightship.describe import describe
+from lightship.loading import loaded_object
 from lightship.monitoring.baseline_rows import Rows, rows_of_frame
 from lightship.monitoring.errors import BaselineError
 from lightship.monitoring.frames import column_codes as frame_column_codes
 from lightship.monitoring.packaged import Wanted, baseline_of, write_baseline
+from lightship.plan import make_plan
 from lightship.samples import as_sample
+from lightship.steps.build import Build
+from lightship.steps.identify import identify
+from lightship.steps.study import study_model
 from lightship_runtime.batch.counting import Counter
 from lightship_runtime.capture import Recorder
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.engine import Outputs, RefusedRowsError
 from lightship_runtime.engines.native import NativeEngine
-from lightship_runtime.manifest import BASELINE
+from lightship_runtime.manifest import BASELINE, file_digest
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import coders_of, encode_columns, read_bins
 from lightship_runtime.monitor.cells import fill_cells
@@ -285,3 +290,25 @@ def test_small_whatever_the_model(classes: int) -> None:
     assert baseline.outputs.task == ("binary" if classes == 2 else "multiclass")
     assert all(each.scores for each in baseline.outputs.calibration)
     assert len(baseline.to_json()) < 200_000
+
+
+def test_the_version_is_another_when_the_baseline_is(tmp_path: Path) -> None:
+    model = MODELS["binary"][0]()
+    versions = []
+    for name, frame in (("sample", None), ("file", FRAME.assign(late=LABELS)), ("again", FRAME.assign(late=LABELS))):
+        folder = tmp_path / name
+        folder.mkdir()
+        plan = make_plan(
+            out=tmp_path, name="m", engine="pure", baseline_label="late" if name != "sample" else None, segments=("a",)
+        )
+        live = (loaded_object(model), as_sample(FRAME), None)
+        build = Build(plan, folder, lambda _text: None, live, None, frame)
+        study_model(build)
+        build.requirements = {"realtime": "", "batch": ""}
+        identify(build)
+        versions.append(build.version)
+        assert build.files[BASELINE] == file_digest(folder / BASELINE)
+        assert build.notes["baseline"]["source"] == ("sample" if name == "sample" else "file")
+        assert build.notes["baseline"]["labelled"] == (0 if name == "sample" else ROWS)
+        assert build.studied.baseline.segments == ("a",)
+    assert versions[0] != versions[1] == versions[2]
