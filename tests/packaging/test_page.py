@@ -22,6 +22,7 @@ from lightship.loopback import LoopbackServer
 from lightship.monitoring import make_baseline
 from lightship.page import PATH, Drift, Live, Site
 from lightship.page.live import BUCKET_S, BUCKETS, RECENT, REFUSALS, percentile, reason_of, step_of
+from lightship.page.monitored import monitored_words
 from lightship.rehearsal import dashboard
 from lightship.serving import ModelServer
 from lightship_runtime.manifest import BASELINE
@@ -151,6 +152,16 @@ def fed(release: Path, rows: int, *, shift: float = 0.0) -> tuple[Live, Drift]:
         )  # fmt: skip
         live.take(text[0])
     return live, drift
+
+
+def test_what_the_monitor_last_saw_is_told_in_words() -> None:
+    accuracy = {"on": False, "since": None, "metric": "mae", "value": 3.25, "low": 3.0, "high": 3.5, "n": 1400}
+    drift = {"on": True, "since": NOW, "count": 1, "columns": []}
+    document = {"time": NOW, "windows": 12, "breaches": {"accuracy": accuracy, "drift": drift}}
+    told = monitored_words(json.dumps(document).encode())
+    assert told["Monitor"].startswith("drift, by 12 windows, at ")
+    assert told["Mean absolute error, by labels"] == "3.25 (95%: 3.000 to 3.500), n = 1,400"
+    assert monitored_words(None) == {"Monitor": "hasn't run yet"}
 
 
 def test_drift_is_judged_as_the_monitor_judges_a_window(release: Path, tmp_path: Path) -> None:

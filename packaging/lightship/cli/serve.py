@@ -31,7 +31,13 @@ def serve_command(release: Path, port: int, workers: int | None, telemetry: Path
 
     found = Release.read(release)
     live = Live()
-    site = Site(found.name, live, Drift(live, release), objectives=_objectives(found.name))
+    site = Site(
+        found.name,
+        live,
+        Drift(live, release),
+        objectives=_objectives(found.name),
+        stack=lambda: {} if telemetry is None else _monitored(telemetry),
+    )
 
     keep = _echo
     if telemetry is not None:
@@ -61,6 +67,14 @@ def serve_command(release: Path, port: int, workers: int | None, telemetry: Path
 
 def _echo(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _monitored(store: Path) -> dict[str, str]:
+    """What `lightship monitor` last made of the folder."""
+    from lightship.page.monitored import LATEST, monitored_words
+
+    file = store / LATEST
+    return monitored_words(file.read_bytes() if file.is_file() else None)
 
 
 def _objectives(name: str) -> tuple[float, float]:

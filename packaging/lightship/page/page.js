@@ -243,8 +243,12 @@ function fillAlarms(data) {
   byId("alarms-why").textContent = sounding.length ? `${several(sounding.length, "alarm")} of ${data.alarms.length} ${sounding.length === 1 ? "sounds" : "sound"}.` : `None of ${several(data.alarms.length, "alarm")} sounds.`;
   byId("alarms-why").className = sounding.length ? "bad" : "good";
   byId("alarm-list").replaceChildren(...sounding.map((each) => element("li", {}, `${each.name}, since ${clock(each.since)}: ${each.reason}`)));
-  byId("stack").replaceChildren(...data.stack.map(([name, told]) => element("div", {}, element("dt", {}, name), element("dd", {}, told))));
   byId("silent-list").replaceChildren(...data.alarms.filter((each) => each.state !== "ALARM").map((each) => element("li", {}, `${each.name}: ${each.state}`)));
+}
+
+function fillStack(data) {
+  byId("besides").hidden = !data.stack.length;
+  byId("stack").replaceChildren(...data.stack.map(([name, told]) => element("div", {}, element("dt", {}, name), element("dd", {}, told))));
 }
 
 function draw() {
@@ -255,6 +259,7 @@ function draw() {
   const version = data.version ? `Release ${data.version}. ` : "";
   byId("about").textContent = `${version}Since ${clock(data.since)}, from the function's own telemetry.`;
   fillAlarms(data);
+  fillStack(data);
   fillTiles(data);
   drawRate(data);
   drawLatency(data);

@@ -1,21 +1,18 @@
 """The live page of a stack in the emulated AWS: the function's log as CloudWatch Logs has it, and its alarms."""
 
-import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lightship.config import Config
 from lightship.page import PATH, Drift, Live, Site
+from lightship.page.monitored import LATEST, clock, monitored_words
 from lightship.rehearsal.checks import ALIAS
 from lightship.rehearsal.clients import stack_resources
 from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.front.server import ApiFront
-from lightship_runtime.notify.gather import LATEST, monitored_of
-from lightship_runtime.notify.units import plural
 
 PAUSE_S = 1.0
 ALARM_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -100,9 +97,9 @@ def read_stack(clients: Clients, resources: Mapping[str, Sequence[str]], outputs
     }
     if machine := outputs.get("BatchStateMachine"):
         runs = clients("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
-        told["Last batch run"] = f"{runs[0]['status']}, begun {_clock(runs[0]['startDate'])}" if runs else "none yet"
+        told["Last batch run"] = f"{runs[0]['status']}, begun {clock(runs[0]['startDate'])}" if runs else "none yet"
     if bucket := outputs.get("MonitoringBucket"):
-        told["Monitor"] = _last_look(clients, bucket)
+        told |= _last_look(clients, bucket)
     return told
 
 
@@ -112,18 +109,12 @@ def _last_shift(clients: Clients, resources: Mapping[str, Sequence[str]], output
     if not names["deployments"]:
         return "none: this is the first deployment"
     found = codedeploy.get_deployment(deploymentId=names["deployments"][0])["deploymentInfo"]
-    return f"{found['status']}, begun {_clock(found['createTime'])}"
+    return f"{found['status']}, begun {clock(found['createTime'])}"
 
 
-def _last_look(clients: Clients, bucket: str) -> str:
+def _last_look(clients: Clients, bucket: str) -> dict[str, str]:
     s3 = clients("s3")
     try:
-        found = monitored_of(json.loads(s3.get_object(Bucket=bucket, Key=LATEST)["Body"].read()))
+        return monitored_words(s3.get_object(Bucket=bucket, Key=LATEST)["Body"].read())
     except s3.exceptions.NoSuchKey:
-        return "hasn't run yet"
-    breaches = ", ".join(each.kind for each in found.breaches) or "nothing wrong"
-    return f"{breaches}, by {plural(found.windows, 'window')}, at {_clock(found.time)}"
-
-
-def _clock(time: datetime) -> str:
-    return f"{time.astimezone():%H:%M:%S}"
+        return monitored_words(None)
