@@ -60,6 +60,7 @@ def test_every_command_in_the_table_exists() -> None:
                 assert isinstance(place, click.Group)
                 assert word in place.commands, command
                 place = place.commands[word]
+        assert not any(each.required for each in place.params), command
         assert "{options}" not in command or any("--stage" in option.opts for option in place.params), command
 
 
