@@ -15,6 +15,7 @@ import pytest
 
 from lightship.monitoring import make_baseline, monitor, render_report
 from lightship.monitoring.errors import MonitoringError
+from lightship.monitoring.report.history import History
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.results import Result, Window
 
@@ -101,6 +102,25 @@ def text_of(page: str) -> str:
     audit = Audit()
     audit.feed(re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))
     return re.sub(r"\s+", " ", "".join(audit.text))
+
+
+def test_a_month_of_hours_stays_small(baseline: Baseline, results: list[Result]) -> None:
+    """The words tell of all windows, the pictures of those in which most has changed, and of the last."""
+    random = np.random.default_rng(0)
+    documents = []
+    for hour in range(720):
+        document = results[random.integers(0, 14) if hour < 719 else 13].to_dict()
+        start = START + hour * 3_600
+        documents.append({**document, "window": {"version": "a1b2c3", "start": start, "end": start + 3_600}})
+    page = render_report(baseline, documents)
+    assert len(page.encode()) < 490_000
+    assert "720" in text_of(page)
+    assert re.search(r"The pictures show \d+ of the 720 windows", text_of(page))
+    history = History.of(documents)
+    thin = history.thinned(100)
+    assert (len(thin.windows), thin.last) == (100, history.last)
+    assert all(window["columns"]["city"]["drift"]["level"] == "high" for window in thin.windows[-50:])
+    assert history.thinned(720) is history
 
 
 def test_it_stands_alone(page: str) -> None:

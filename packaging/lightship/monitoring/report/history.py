@@ -24,6 +24,21 @@ class History:
 
         return cls(sorted(documents, key=order))
 
+    def thinned(self, most: int) -> "History":
+        """At most so many windows: of neighbours the one in which most has changed, and the last one in any case."""
+        count = len(self.windows)
+        if count <= most:
+            return self
+        borders = [count * place // (most - 1) for place in range(most)]
+        borders[-1] = count - 1
+        chosen = [max(range(first, last), key=self._changes) for first, last in pairwise(borders)]
+        return History([*(self.windows[place] for place in chosen), self.last])
+
+    def _changes(self, place: int) -> tuple[int, int]:
+        """How many columns are flagged in a window; of several, the later one counts more."""
+        columns = self.windows[place]["columns"].values()
+        return sum(entry["drift"]["level"] in FLAGGED for entry in columns), place
+
     @property
     def last(self) -> Mapping[str, Any]:
         return self.windows[-1]

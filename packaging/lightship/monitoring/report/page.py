@@ -17,6 +17,8 @@ from lightship_runtime.monitor.results import Result
 LARGEST_PAGE = 490_000
 """Bytes of a page. Where it would be larger, fewer of the least changed columns get a picture."""
 _PICTURES = (200, 100, 70, 50, 30, 15)
+_DRAWN = (240, 120, 60, 30)
+"""Windows that are drawn, where there are more."""
 
 _GLOSSARY = """<h2>How to read this</h2><div class="card">
 <p><b>At training</b> is the data the model was made or tested with. Everything is compared with it.</p>
@@ -38,22 +40,25 @@ def render_report(
     if not results:
         raise MonitoringError("There are 0 results to report on. Let the monitor run first, or give it a frame.")
     history = History.of([result.to_dict() if isinstance(result, Result) else result for result in results])
-    for most in _PICTURES:
-        page = _page(baseline, history, title, most)
-        if len(page.encode()) < LARGEST_PAGE:
-            break
+    for windows in _DRAWN:
+        for most in _PICTURES:
+            page = _page(baseline, history, history.thinned(windows), title, most)
+            if len(page.encode()) < LARGEST_PAGE:
+                return page
     return page
 
 
-def _page(baseline: Baseline, history: History, title: str, most: int) -> str:
+def _page(baseline: Baseline, history: History, drawn: History, title: str, most: int) -> str:
+    """The words tell of the whole history, the pictures show what is drawn of it."""
     sections = [
         _header(history, title),
         _verdict(findings(baseline, history)),
-        performance_section(baseline, history),
-        output_section(baseline, history),
-        column_section(baseline, history, most),
-        traffic_section(history),
-        group_section(history),
+        _thinning(history, drawn),
+        performance_section(baseline, drawn),
+        output_section(baseline, drawn),
+        column_section(baseline, drawn, most),
+        traffic_section(drawn),
+        group_section(drawn),
         _GLOSSARY,
     ]
     return (
@@ -78,6 +83,15 @@ def _header(history: History, title: str) -> str:
     cells = "".join(f"<div><b>{escape(value)}</b><small>{escape(name)}</small></div>" for value, name in facts)
     period = start if start == end else f"{start} to {end}"
     return f'<h1>{escape(title)}</h1><p class="soft">{escape(period)} (UTC)</p><div class="facts">{cells}</div>'
+
+
+def _thinning(history: History, drawn: History) -> str:
+    if drawn is history:
+        return ""
+    return (
+        f'<p class="soft">The pictures show {len(drawn.windows)} of the {len(history.windows)} windows: of neighbours '
+        "the one in which most has changed.</p>"
+    )
 
 
 def _verdict(found: Sequence[Finding]) -> str:
