@@ -98,7 +98,7 @@ def test_feedback_may_put_labels_and_see_nothing(closed: Any) -> None:
     ("settings", "said"),
     [({"retention_days": 14}, "at least 15"), ({"buffer_s": 901}, "900"), ({"minute": 5}, "later minute")],
 )
-def test_settings_that_can_not_work_are_refused(settings: dict[str, int], said: str) -> None:
+def test_settings_that_can_not_work_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         MonitoringSettings(**settings)
 
