@@ -41,6 +41,11 @@ HEARD = ("nulls", "new-category", "drift", "callers", "labels", "labels-stop", "
 ROWS_AN_HOUR, ROWS_A_REQUEST = 1000, 10
 QUIET_HOURS = 4
 RUN_MINUTE = 15
+_NEEDED = {
+    "accuracy": ({"Accuracy", "MeanAbsoluteError"}, "the baseline has no labels to compare with"),
+    "label-coverage": ({"LabelCoverage"}, "the baseline has no labels to compare with"),
+    "estimated-accuracy": ({"EstimatedAccuracy"}, "the model gives no probabilities that were calibrated on labels"),
+}
 _MINUTE = re.compile(r"cron\((\d+) \* ")
 RETRIES = 1
 TIMEOUT_S = 120.0
@@ -70,6 +75,14 @@ class Monitors:
             ),
             None,
         )
+
+    def unprovable(self, begin: int) -> dict[str, str]:
+        """By title, the alarms that can't sound for this release, and why: what a quiet run of its monitor doesn't
+        measure. Empty where there is no monitor."""
+        if self.function is None or ARTIFACT not in self.answers.release.artifacts:
+            return {}
+        measured = json.loads(self._once("", (), QUIET_HOURS, begin - 3600 * QUIET_HOURS)[-1])
+        return {title: why for title, (names, why) in _NEEDED.items() if not names & measured.keys()}
 
     @property
     def minute(self) -> int:

@@ -1,7 +1,7 @@
 """A run of drills: what each came to, which alarms are proved, and whether a healthy month stayed silent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lightship.drill.deployment import Deployment
@@ -13,13 +13,14 @@ from lightship.drill.world import derived
 @dataclass(frozen=True)
 class Report:
     """`skipped` are incidents about alarms that the template hasn't; `whole` says that all incidents were run, so that
-    an alarm that none of them fires is a failure."""
+    an alarm that none of them fires is a failure, unless it is among the `unprovable`: titles, and why."""
 
     deployment: Deployment
     outcomes: Mapping[str, Outcome]
     skipped: tuple[str, ...]
     months: tuple[Month, ...]
     whole: bool
+    unprovable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fired_by(self) -> dict[str, list[str]]:
@@ -44,7 +45,10 @@ class Report:
     @property
     def unproved(self) -> tuple[str, ...]:
         """Alarms that no drill fires, when all were run."""
-        return tuple(name for name, drills in self.fired_by.items() if not drills) if self.whole else ()
+        if not self.whole:
+            return ()
+        found = [name for name, drills in self.fired_by.items() if not drills]
+        return tuple(name for name in found if self.deployment.title(name) not in self.unprovable)
 
     @property
     def healthy_fired(self) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ class Report:
             },
             "drills": {name: _told(outcome) for name, outcome in self.outcomes.items()},
             "skipped": list(self.skipped),
+            "unprovable": dict(self.unprovable),
         }
 
 

@@ -31,6 +31,8 @@ def changed(
         case "drift":
             ramp = min(1.0, hours / max(change.number("over_hours", 0.0), 1e-9))
             names = _columns(change, [each for each in contract.columns if each.type in ("number", "integer")][:3])
+            if not names:
+                return _narrowed(rows, ramp)
             moves = {name: change.number("deviations", 1.0) * ramp * _deviation(rows, name) for name in names}
             return [{**row, **{name: _moved(row[name], by) for name, by in moves.items()}} for row in rows]
         case "callers" if len(sure) == len(rows):
@@ -39,6 +41,17 @@ def changed(
             kept = order[: max(1, round(change.number("kept", 0.3) * len(rows)))]
             return [rows[int(kept[place % len(kept)])] for place in range(len(rows))]
     return list(rows)
+
+
+def applies(change: Change, contract: Contract) -> bool:
+    """Whether the rows of this contract can be changed so: only a category can be new."""
+    return change.kind != "new-category" or any(each.type == "category" for each in contract.columns)
+
+
+def _narrowed(rows: Sequence[Row], share: float) -> list[Row]:
+    """Without numbers to move: a growing share of the rows becomes like the half that sorts first."""
+    half = sorted(rows, key=lambda row: str(list(row.values())))[: max(1, len(rows) // 2)]
+    return [half[place % len(half)] if place < share * len(rows) else row for place, row in enumerate(rows)]
 
 
 def _columns(change: Change, usual: Sequence[Column]) -> list[str]:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from lightship.config import Config
@@ -15,6 +16,7 @@ from lightship.drill.incident import Incident, IncidentError, built_in, read_inc
 from lightship.drill.messages import Messages, messages_of
 from lightship.drill.outcome import Outcome, judge
 from lightship.drill.report import Report
+from lightship.drill.rows import applies
 from lightship.drill.timeline import Timeline
 from lightship.drill.world import World, world_of
 from lightship.operate.cdk import CdkProgram
@@ -56,6 +58,32 @@ class Drilled:
     replayed: dict[str, tuple[Timeline, Metrics]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
+    @cached_property
+    def unprovable(self) -> dict[str, str]:
+        """By title, the alarms that can't sound for this release, and why."""
+        begin = Timeline.of(built_in()[0], self.world.deployment.reach_minutes).begin_s
+        titles = self.world.deployment.titles
+        return {title: why for title, why in self.world.monitor.unprovable(begin).items() if title in titles}
+
+    def fitting(self, incident: Incident) -> Incident | None:
+        """The incident without alarms that can't sound here; None where it is about nothing that is here."""
+        contract = self.world.answers.contract
+        titles = set(self.world.deployment.titles) - self.unprovable.keys()
+        must = tuple(title for title in incident.must_fire if title in titles)
+        if (incident.must_fire and not must) or not all(applies(each, contract) for each in incident.changes):
+            return None
+        return replace(incident, must_fire=must, may_fire=(*incident.may_fire, *self.unprovable))
+
+    def missing(self, incident: Incident) -> str:
+        """What stands against an incident that was asked for; empty when nothing does."""
+        titles = self.world.deployment.titles
+        if not incident.must_fire or set(titles) & set(incident.must_fire):
+            return ""
+        return (
+            f"The template has none of the alarms that {incident.name} must fire: {', '.join(incident.must_fire)}. "
+            f"It has {', '.join(sorted(titles))}."
+        )
+
     def drill(self, incident: Incident) -> Outcome:
         """Replay one incident and judge it."""
         timeline, metrics = self.world.replay(incident)
@@ -77,11 +105,12 @@ def drill(plan: Plan, say: Say = lambda _text: None) -> Report:
         stack = read_stack(template)
         with drilled(stack, config, chosen.folder, template.parent, say) as running:
             skipped = _drill_all(running, incidents, plan, say)
+            unprovable = running.unprovable if plan.is_whole else {}
             months: tuple[Month, ...] = ()
             if plan.healthy and plan.is_whole:
                 availability = config.monitoring.availability
                 months = healthy_months(running.world, availability=availability, levels=LEVELS, say=say)
-    return Report(running.world.deployment, running.outcomes, skipped, months, plan.is_whole)
+    return Report(running.world.deployment, running.outcomes, skipped, months, plan.is_whole, unprovable)
 
 
 @contextmanager
@@ -110,19 +139,17 @@ def incidents_of(plan: Plan) -> tuple[Incident, ...]:
 
 
 def _drill_all(running: Drilled, incidents: Sequence[Incident], plan: Plan, say: Say) -> tuple[str, ...]:
-    """Run each; those about alarms that the template hasn't are skipped, unless they were asked for."""
-    titles, skipped = set(running.world.deployment.titles), []
+    """Run each; what is about nothing that this stack and release have is skipped, unless it was asked for."""
+    skipped = []
     for number, incident in enumerate(incidents, 1):
-        if incident.must_fire and not titles & set(incident.must_fire):
-            if not plan.is_whole:
-                raise IncidentError(
-                    f"The template has none of the alarms that {incident.name} must fire: "
-                    f"{', '.join(incident.must_fire)}. It has {', '.join(sorted(titles))}."
-                )
+        if not plan.is_whole and (missing := running.missing(incident)):
+            raise IncidentError(missing)
+        fitting = running.fitting(incident) if plan.is_whole else incident
+        if fitting is None:
             skipped.append(incident.name)
             continue
         say(f"{number} of {len(incidents)}: {incident.name}")
-        running.drill(incident)
+        running.drill(fitting)
     return tuple(skipped)
 
 

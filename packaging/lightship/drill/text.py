@@ -23,6 +23,8 @@ def told(report: Report, *, messages: bool) -> Iterator[str]:
     yield f"Derived in every drill: {'; '.join(DERIVED)}."
     if report.skipped:
         yield f"Skipped, for want of what they are about: {', '.join(report.skipped)}"
+    for title, why in report.unprovable.items():
+        yield f"Can't sound for this release: {title} ({why})"
     fired = report.fired_by
     proved = sum(bool(drills) for drills in fired.values())
     yield f"{proved} of {len(fired)} alarms are fired by a drill." if report.whole else f"{proved} alarms were fired."
