@@ -145,6 +145,18 @@ def test_labels_that_come_once_a_night_are_none() -> None:
         assert not breaches(windows[:now], version="v", now=now * HOUR)["coverage"]["on"], now
 
 
+def test_labels_may_take_weeks() -> None:
+    """A window a day, labelled within two weeks, until they stop."""
+    windows = []
+    for day in range(60):
+        late = covered(24 * day, 0.4, 336, outage=day >= 30)
+        windows.append({**late, "end": 24 * (day + 1) * HOUR})
+    found = [breaches(windows[:day], version="v", now=24 * day * HOUR)["coverage"] for day in range(25, 61)]
+    began = next(place for place, state in enumerate(found) if state["on"])
+    assert began + 25 == 30 + 14 + 2
+    assert (found[began]["since"], found[began]["hours"]) == (24 * 30 * HOUR, 336)
+
+
 def test_without_labels_ever_there_is_nothing_to_miss() -> None:
     windows = [entry(place) for place in range(60)]
     assert not breaches(windows, version="v", now=NOW)["coverage"]["on"]

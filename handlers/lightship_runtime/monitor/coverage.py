@@ -13,7 +13,7 @@ from typing import Any
 from lightship_runtime.monitor.traffic import AGES
 
 HOUR = 3600
-MEMORY = 28 * 24 * HOUR
+MEMORY = 60 * 24 * HOUR
 """Seconds of earlier windows that tell what is usual."""
 LEAST_EXPECTED = 500
 LEAST_USUAL = 0.01
@@ -55,7 +55,7 @@ class _History:
         self._within = {age: [0, *accumulate(_within(entry, age) for entry in entries)] for age in AGES}
 
     def before(self, place: int) -> tuple[int, dict[int, int]]:
-        """The totals of the windows of four weeks before the one at this place."""
+        """The totals of the windows of sixty days before the one at this place."""
         first = bisect_right(self._ends, self._ends[place] - MEMORY)
         found = {age: totals[place] - totals[first] for age, totals in self._within.items()}
         return self._expected[place] - self._expected[first], found

@@ -13,7 +13,7 @@ from lightship_runtime.labels import id_time
 
 BINS_A_DECADE = 24
 SHORTEST_BIN, LONGEST_BIN = -2 * BINS_A_DECADE, 6 * BINS_A_DECADE
-AGES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 72, 120, 168)
+AGES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 72, 120, 168, 336, 720)
 """Hours from a prediction to its label, as upper bounds."""
 OLDER = "older"
 _LATENCY, _AGE = "latency:", "label_age:"
