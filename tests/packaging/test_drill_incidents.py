@@ -14,7 +14,7 @@ from lightship.drill.ledger import Ledger
 from lightship.drill.mutations import is_noticed, mutations_of
 from lightship.drill.outcome import Outcome, judge
 from lightship.drill.report import Report
-from lightship.drill.rows import changed
+from lightship.drill.rows import applies, changed
 from lightship.drill.timeline import Timeline
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.errors import LightshipError
@@ -192,6 +192,23 @@ def test_a_stack_of_another_service_is_refused(deployment: Deployment) -> None:
 )
 def test_rows_are_changed_as_the_incident_says(change: Change, expected: dict[str, Any]) -> None:
     assert changed(ROWS, change, CONTRACT, hours=1.0, sure=[0.9, 0.8, 0.6, 0.7])[3] == expected
+
+
+def test_without_numbers_drift_narrows_the_rows() -> None:
+    rows = [{"carrier": each} for each in "DACB"]
+    contract = Contract(columns=CONTRACT.columns[:1], output=CONTRACT.output)
+    change = Change("drift", options={"over_hours": 4})
+    found = [[row["carrier"] for row in changed(rows, change, contract, hours=hours)] for hours in (0.0, 2.0, 4.0)]
+    assert found == [["D", "A", "C", "B"], ["A", "B", "C", "B"], ["A", "B", "A", "B"]]
+    assert applies(Change("new-category"), contract)
+    assert not applies(Change("new-category"), Contract(columns=CONTRACT.columns[1:], output=CONTRACT.output))
+
+
+def test_an_alarm_that_cannot_sound_is_excused(deployment: Deployment) -> None:
+    outcome, _ = _judge(deployment, _incident(), wrong=3.0)
+    excused = Report(deployment, {"i": outcome}, (), (), whole=True, unprovable={"silent": "there are no runs"})
+    assert not excused.failed
+    assert excused.to_dict()["unprovable"] == {"silent": "there are no runs"}
 
 
 def test_single_samples_and_tables_add_up() -> None:
