@@ -7,7 +7,7 @@ import pytest
 
 from lightship.rehearsal.emulator.filter_patterns import matches
 from lightship_cdk import MonitoringSettings
-from lightship_cdk.settings import SettingsError
+from lightship_cdk.settings_error import SettingsError
 from lightship_runtime.sampling import sample_line
 from lightship_runtime.telemetry import Source, request_lines
 
