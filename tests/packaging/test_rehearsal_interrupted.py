@@ -55,7 +55,12 @@ class Cloud:
         """Deploy resources with these values, each after the one before it, without waiting for the end."""
         names = list(values)
         resources = {
-            name: {"Type": "Slow", "Properties": {"Value": values[name]}, **({"DependsOn": before} if before else {})}
+            name: {
+                "Type": "Slow",
+                "Properties": {"Value": values[name]},
+                "DeletionPolicy": "Retain" if values[name] == "kept" else "Delete",
+                **({"DependsOn": before} if before else {}),
+            }
             for name, before in zip(names, [None, *names], strict=False)
         }
         kind = "UPDATE" if self.status() != "ABSENT" else "CREATE"
@@ -106,11 +111,17 @@ def test_a_cancelled_update_goes_back_and_begins_nothing_more(cloud: Cloud) -> N
     assert cloud.resource.exists == {"A": "3", "B": "3"}
 
 
-def test_a_stack_deleted_while_it_is_made_leaves_nothing(cloud: Cloud) -> None:
-    cloud.begin(A="1", B="wait", C="1")
+def test_a_stack_deleted_while_it_is_made_leaves_what_it_keeps_and_names_it(cloud: Cloud) -> None:
+    cloud.begin(A="kept", B="wait", C="1")
     assert cloud.resource.waiting.wait(10)
+    assert "kept" in cloud.api("GetTemplate", {"StackName": "s"})["TemplateBody"]
     cloud.api("DeleteStack", {"StackName": "s"})
     assert cloud.status() == "DELETE_IN_PROGRESS"
+    stack = cloud.api("DescribeStacks", {})["Stacks"][0]["StackId"]
     cloud.resource.go.set()
     assert cloud.settled() == "ABSENT"
-    assert cloud.resource.exists == {}
+    assert cloud.resource.exists == {"A": "kept"}
+    told = cloud.api("ListStackResources", {"StackName": stack})["StackResourceSummaries"]
+    assert {each["LogicalResourceId"]: each["ResourceStatus"] for each in told} == {
+        "A": "DELETE_SKIPPED", "B": "DELETE_COMPLETE",
+    }  # fmt: skip

@@ -1,11 +1,11 @@
 """Takes back a deployment that was begun and interrupted: CloudFormation would carry it on without us."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightship.operate.aws import Clients
 from lightship.operate.destroying import delete_kept, kept_by
-from lightship.operate.stacks import ABSENT, Say, Sleep, read_stack, stack_status, wait_until_still
+from lightship.operate.stacks import ABSENT, Say, Sleep, read_stack, stack_resources, stack_status, wait_until_still
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def _remove(aws: Clients, name: str, say: Say, sleep: Sleep) -> Undone:
     if ended not in {"DELETE_COMPLETE", ABSENT}:
         told = f"Interrupted, and what was begun couldn't be removed: {name} is {ended} ({reason})."
         return Undone(f"{told} Try `lightship destroy`.", clean=False)
+    # More was made between the look and the deletion.
+    stack = replace(stack, resources=stack_resources(aws, stack.id))
     left = delete_kept(aws, kept_by(stack), say)
     if left:
         names = ", ".join(each.physical for each in left)

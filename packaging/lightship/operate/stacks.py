@@ -90,7 +90,7 @@ def read_stack(aws: Clients, name: str) -> DeployedStack | None:
         updated=found.get("LastUpdatedTime") or found["CreationTime"],
         outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs") or ()},
         template=json.loads(body) if isinstance(body, str) else body,
-        resources=() if reviewed else _resources(aws, name),
+        resources=() if reviewed else stack_resources(aws, name),
     )
 
 
@@ -148,7 +148,8 @@ def _describe(aws: Clients, name: str) -> dict[str, Any] | None:
     return found
 
 
-def _resources(aws: Clients, name: str) -> tuple[StackResource, ...]:
+def stack_resources(aws: Clients, name: str) -> tuple[StackResource, ...]:
+    """What a stack has; of a deleted one, by its id, what it left behind."""
     pages = aws("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     return tuple(
         StackResource(each["LogicalResourceId"], each.get("PhysicalResourceId", ""), each["ResourceType"])

@@ -111,6 +111,7 @@ class Api:
         stack.stopped.clear()
         first = stack.template is None
         stack.status = CREATING if first else UPDATING
+        stack.making = change_set.template if first else None
         stack.tags, stack.capabilities = change_set.tags, change_set.capabilities
 
         def run() -> None:
@@ -258,7 +259,7 @@ class Api:
 
     def _list_stack_resources(self, given: Input) -> Output:
         stack = self._stacks.find(given["StackName"])
-        return {"StackResourceSummaries": [_resource(resource) for resource in stack.resources.values()]}
+        return {"StackResourceSummaries": [_resource(each) for each in (*stack.resources.values(), *stack.gone)]}
 
     def _list_exports(self, given: Input) -> Output:
         del given
@@ -274,7 +275,8 @@ class Api:
         if "ChangeSetName" in given:
             template: Template | None = self._change_set(given)[1].template
         else:
-            template = self._stacks.find(given["StackName"]).template
+            stack = self._stacks.find(given["StackName"])
+            template = stack.template or stack.making
         return {"TemplateBody": template.text if template else "{}", "StagesAvailable": ["Original", "Processed"]}
 
     def _update_termination_protection(self, given: Input) -> Output:

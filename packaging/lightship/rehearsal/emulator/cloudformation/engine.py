@@ -92,7 +92,7 @@ class Engine:
             elif not self._delete(stack, resource):
                 failed.append(resource.logical_id)
                 continue
-            del stack.resources[resource.logical_id]
+            stack.gone.append(stack.resources.pop(resource.logical_id))
         if failed:
             stack.set_status("DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}].")
             return

@@ -52,7 +52,11 @@ class ChangeSet:
 
 @dataclass
 class Stack:
-    """A stack. `lock` is held by the one operation that may be under way, and `stopped` is set to end it early."""
+    """A stack. `template` is the one it was made by, `making` that of a first creation until then.
+
+    `lock` is held by the one operation that may be under way, and `stopped` is set to end it early. `gone` are the
+    resources that its deletion took or left behind, which AWS still lists for ninety days.
+    """
 
     name: str
     id: str
@@ -62,6 +66,7 @@ class Stack:
     status: str = IN_REVIEW
     reason: str | None = None
     template: Template | None = None
+    making: Template | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     resolved_parameters: dict[str, Any] = field(default_factory=dict)
     tags: list[dict[str, str]] = field(default_factory=list)
@@ -69,6 +74,7 @@ class Stack:
     role: str | None = None
     protected: bool = False
     resources: dict[str, StackResource] = field(default_factory=dict)
+    gone: list[StackResource] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
