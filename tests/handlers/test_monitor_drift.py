@@ -189,3 +189,14 @@ def test_rare_categories_that_a_small_sample_missed_are_not_drift(names: int, ro
 
     baseline = make_baseline(frame(rows))
     assert sum(bool(monitor(baseline, frame(500)).flagged) for _ in range(30)) <= 1
+
+
+def test_fewer_gaps_than_at_training_are_no_fault_of_the_data() -> None:
+    gaps = [
+        np.where(np.random.default_rng(seed).random(4_000) < share, np.nan, 1.0)
+        for seed, share in enumerate((0.3, 0.05))
+    ]
+    many, few = (pd.DataFrame({"x": np.where(np.isnan(each), np.nan, np.arange(4_000.0))}) for each in gaps)
+    for then, now, expected in ((many, few, "none"), (few, many, "high")):
+        drift = monitor(make_baseline(then), now).to_dict()["columns"]["x"]["drift"]
+        assert (drift["level"], drift["quality"]) == ("high", expected)

@@ -59,12 +59,18 @@ class Component:
     def ratio(self) -> float:
         return self.effect / self.gates[0]
 
+    @property
+    def grew(self) -> bool:
+        """Whether it is a share of values that shouldn't be there, and is larger now."""
+        return self.now is not None and self.then is not None and self.now > self.then
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
     """A column's drift: its `level`, and the `effect` and `measure` of the component that decided.
 
-    `values` is the level of its distributions alone, `quality` that of its missing, invalid, unseen and far values.
+    `values` is the level of its distributions alone, `quality` that of missing, invalid, unseen and far values that
+    have become more.
     """
 
     level: Level
@@ -231,7 +237,7 @@ def _drift(parts: tuple[Component, ...], p_value: float, significant: bool, rows
     if rows >= LEAST_ROWS:
         flagged = real if significant else []
         values = _worst_level([part for part in flagged if _judges_values(part)]) if judged else "insufficient"
-        quality = _worst_level([part for part in flagged if not _judges_values(part)])
+        quality = _worst_level([part for part in flagged if part.grew])
     return Drift(level, worst.effect, p_value, worst.measure, rows, parts, values, quality)
 
 

@@ -32,11 +32,7 @@ def entry_of(document: Mapping[str, Any]) -> dict[str, Any]:
         "rows": document["rows"],
         "judged": document["rows"] >= LEAST_ROWS,
         "worst": max((drift["effect"] for drift in values.values()), default=0.0),
-        "drift": {
-            name: {"level": drift["values"], "effect": drift["effect"]}
-            for name, drift in values.items()
-            if drift["values"] in FLAGGED
-        },
+        "drift": {name: found for name, drift in values.items() if (found := _drift(drift))},
         "quality": _quality(document),
         "rejected": document["quality"]["rejected_level"],
         "score": _score(document),
@@ -46,12 +42,21 @@ def entry_of(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _drift(drift: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A change that isn't one of quality alone; None without one."""
+    if drift["values"] in FLAGGED:
+        return {"level": drift["values"], "effect": drift["effect"]}
+    if drift["level"] in FLAGGED and drift["quality"] not in FLAGGED:
+        return {"level": drift["level"], "effect": drift["effect"]}
+    return None
+
+
 def _quality(document: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, column in document["columns"].items():
         drift = column["drift"]
         if drift["quality"] in FLAGGED:
-            shares = [part for part in drift["components"] if "now" in part]
+            shares = [part for part in drift["components"] if part.get("now", 0.0) > part.get("then", 0.0)]
             worst = max(shares, key=lambda part: part["effect"])
             found[name] = {
                 "level": drift["quality"],
