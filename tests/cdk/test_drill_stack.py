@@ -25,6 +25,7 @@ from lightship.drill.mutations import is_noticed, mutations_of
 from lightship.drill.rehearsed import DrillFailedError, drill_deployed, in_words
 from lightship.drill.report import Report
 from lightship.drill.run import Drilled, drilled
+from lightship.drill.text import told
 from lightship_runtime.contract import Contract
 from lightship_runtime.loader import CONTRACT, MODEL, model_document
 from lightship_runtime.manifest import MANIFEST, Release, file_digest
@@ -112,6 +113,21 @@ def test_a_tenth_failing_is_one_page_within_ten_minutes_and_says_what_to_do(runn
     assert page.subject.startswith("PAGE flights")
     assert "lightship rollback --now --to 1" in page.text
     assert outcome.executed[0].startswith("57 answers by realtime.zip")
+
+
+def test_a_report_is_a_timeline_for_people(running: Drilled) -> None:
+    outcomes = {name: running.outcomes[name] for name in ("throttled", "traffic-stops")}
+    short, whole = (
+        "\n".join(told(Report(running.world.deployment, outcomes, (), (), whole=False), messages=messages))
+        for messages in (False, True)
+    )
+    assert "ok      throttled: Lambda turns a quarter of the invocations away" in short
+    assert "        +00:00:00    it begins" in short
+    assert "endpoint-down sounds, told to pages" in short
+    assert "to tickets: TICKET flights: traffic-stopped" in short
+    assert "Undo" not in short
+    assert "lightship rollback --now --to 1" in whole
+    assert "silent, as they should be" in short
 
 
 def test_an_api_with_keys_is_drilled_alike(by_auth: Callable[[str], Any], bootable: Path, tmp_path: Path) -> None:
