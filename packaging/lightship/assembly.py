@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import lightship_runtime
 from lightship import lending, slimming
+from lightship.binaries import check_binaries
 from lightship.bytecode import KEEP_DOCSTRINGS, KEEP_SOURCE, compile_tree
 from lightship.cache import cache_root, make_once
 from lightship.candidates import Candidate
@@ -18,12 +20,13 @@ from lightship.imports import check_imports
 from lightship.lambda_host import python_for
 from lightship.lending import LENDERS, Lent
 from lightship.wheels import install
-from lightship.zipping import write_zip
+from lightship.zipping import MAX_UNZIPPED, unzipped_bytes, write_zip
 from lightship_runtime.around import INNER
+from lightship_runtime.batch.packed import PREFIX
 from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.loader import CONTRACT, MODEL, model_document
-from lightship_runtime.manifest import Target
+from lightship_runtime.manifest import Target, file_digest
 
 if TYPE_CHECKING:
     from lightship.study import Study
@@ -33,6 +36,7 @@ BATCH_HANDLER = "lightship_runtime.batch.handlers.handler"
 PACKED_HANDLER = "lightship_runtime.batch.packed.handler"
 WEB = ("fastapi", "mangum")
 CODE = "code"
+PACKED = "pyarrow"
 NO_ENGINE = ""
 
 # The parts of the runtime that only one engine, or no real-time function at all, uses.
@@ -69,11 +73,13 @@ _USES: Mapping[str, Sequence[str]] = {
 @dataclass(frozen=True)
 class Assembled:
     """What went on while an artifact was put together: bytes that each slimming rule saved, the system libraries that
-    one wheel lent another (see lending.py), and the zip of the libraries, for the artifact's own zip to begin with."""
+    one wheel lent another (see lending.py), the zip of the libraries, for the artifact's own zip to begin with, and
+    whether Arrow is packed in it (see the runtime's batch/packed.py)."""
 
     slimmed: Mapping[str, int]
     lent: tuple[Lent, ...]
     libraries: Path
+    packed: bool = False
 
 
 class IncludeError(LightshipError):
@@ -199,12 +205,13 @@ def _lay_code(
 
 def _assembled(libraries: Path) -> Assembled:
     made = json.loads((libraries / MADE).read_text())
-    return Assembled(made["slimmed"], tuple(Lent(**each) for each in made["lent"]), libraries / ZIPPED)
+    lent = tuple(Lent(**each) for each in made["lent"])
+    return Assembled(made["slimmed"], lent, libraries / ZIPPED, made["packed"])
 
 
 TREE, ZIPPED, MADE = "tree", "tree.zip", "made.json"
 # Goes up when what a cached folder holds changes, so that an older one isn't taken for it.
-LAYOUT = 2
+LAYOUT = 3
 
 
 def _refuse_shadows(code: Path, folder: Path) -> None:
@@ -240,10 +247,26 @@ def _libraries(lock: str, target: Target, host: bool, keep: Collection[str]) -> 
         slimmed = slimming.slim(tree, keep)
         compile_tree(tree, python, keep)
         lent = () if host else lending.lend(tree, target, python, lock)
+        packed = (tree / PACKED).is_dir() and unzipped_bytes(tree) > MAX_UNZIPPED
+        if packed:
+            if not host:
+                check_binaries(tree, target)
+            pack(tree)
         write_zip(tree, folder / ZIPPED, most=None)
-        (folder / MADE).write_text(json.dumps({"slimmed": slimmed, "lent": [each.to_dict() for each in lent]}))
+        notes = {"slimmed": slimmed, "lent": [each.to_dict() for each in lent], "packed": packed}
+        (folder / MADE).write_text(json.dumps(notes))
 
     return make_once(cache_root() / "libraries" / key[:32], make)
+
+
+def pack(root: Path) -> None:
+    """Put Arrow, a third of a batch's libraries, into one file that the function unpacks at its start."""
+    with tempfile.TemporaryDirectory(prefix="lightship-pack-", dir=root.parent) as scratch:
+        archive, content = Path(scratch) / "packed.zip", Path(scratch) / "content"
+        content.mkdir()
+        (root / PACKED).rename(content / PACKED)
+        write_zip(content, archive)
+        archive.rename(root / f"{PREFIX}{file_digest(archive)[:16]}.zip")
 
 
 def _copy(source: Path, destination: Path) -> None:

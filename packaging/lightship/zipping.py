@@ -57,6 +57,11 @@ def write_zip(root: Path, archive: Path, base: Path | None = None, *, most: int 
     return Packed(archive.stat().st_size, unzipped)
 
 
+def unzipped_bytes(root: Path) -> int:
+    """What the files under `root` have together."""
+    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+
 def contributors(sizes: dict[str, int]) -> list[tuple[str, int]]:
     """Bytes by top-level package, the largest first."""
     totals: dict[str, int] = {}

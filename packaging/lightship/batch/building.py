@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightship.assembly import BATCH_HANDLER, PACKED_HANDLER, Included, assemble, surroundings
+from lightship.assembly import BATCH_HANDLER, PACKED, PACKED_HANDLER, Included, assemble, pack, surroundings
 from lightship.batch.proving import prove_batch, try_batch
 from lightship.binaries import check_binaries
 from lightship.healing import PutBack, heal
@@ -20,14 +20,12 @@ from lightship.study import Study
 from lightship.targets import bootable_here
 from lightship.wheels import resolve
 from lightship.zipping import Packed, TooLargeError, write_zip
-from lightship_runtime.batch.packed import PREFIX
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.manifest import Artifact, file_digest
 from lightship_runtime.monitor.bins import BINS
 
 ARCHIVE = "batch.zip"
 REQUIREMENTS = "batch-requirements.lock"
-PACKED = "pyarrow"
 LIBRARIES = ("numpy", PACKED)
 
 type Say = Callable[[str], None]
@@ -97,10 +95,13 @@ class _Parts:
             )
             if not host:
                 check_binaries(root, self.plan.target)
+            if assembled.packed:
+                return _Made(write_zip(root, archive, assembled.libraries), assembled.lent, PACKED_HANDLER)
             try:
                 return _Made(write_zip(root, archive, assembled.libraries), assembled.lent, BATCH_HANDLER)
             except TooLargeError:
-                _pack(root, self.folder / ".packed")
+                # The libraries alone fit, and with the model they don't.
+                pack(root)
                 return _Made(write_zip(root, archive), assembled.lent, PACKED_HANDLER)
         finally:
             shutil.rmtree(root, ignore_errors=True)
@@ -154,18 +155,6 @@ def build_batch(
     artifact = Artifact(ARCHIVE, made.handler, file_digest(archive), size.zip_bytes, size.unzipped_bytes)
     files = {name: file_digest(folder / name) for name in (ARCHIVE, REQUIREMENTS)}
     return BatchBuild({"batch": artifact}, files, notes, made.lent, put_back)
-
-
-def _pack(root: Path, scratch: Path) -> None:
-    """Put Arrow, which is a third of it, into one file that the function unpacks at its start."""
-    try:
-        scratch.mkdir()
-        (root / PACKED).rename(scratch / PACKED)
-        write_zip(scratch, root / "packed.zip")
-        digest = file_digest(root / "packed.zip")
-        (root / "packed.zip").rename(root / f"{PREFIX}{digest[:16]}.zip")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _proven(parts: _Parts, handler: str, put_back: Sequence[PutBack], say: Say) -> dict[str, Any]:
