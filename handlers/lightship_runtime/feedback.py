@@ -37,6 +37,11 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     now = time.time()
     feedback = answer(request, now, _writer())
     print(metrics_line(feedback, now), flush=True)  # noqa: T201 - stdout is how metrics leave a function
+    return response(feedback)
+
+
+def response(feedback: Feedback) -> dict[str, Any]:
+    """What API Gateway takes, in either payload format."""
     media_type = "application/json" if feedback.status == 200 else MEDIA_TYPE
     return {
         "statusCode": feedback.status,

@@ -1,11 +1,17 @@
 """A monitoring store on this machine, filled by `lightship serve`: telemetry lines by the hour they came in."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lightship.gateway import HttpRequest, HttpResponse
+from lightship.gateway.http_api import to_event, to_response
+from lightship_runtime.batch.stores import LocalStore
 from lightship_runtime.errors import LightshipError
+from lightship_runtime.events import read_event
+from lightship_runtime.feedback import answer, response
 from lightship_runtime.labels import folder_of
 from lightship_runtime.manifest import BASELINE, Release
 from lightship_runtime.telemetry import is_telemetry
@@ -45,6 +51,11 @@ class TelemetryFolder:
             place = self.root / BASELINES / f"{release.version}.json"
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(source.read_bytes())
+
+    def feedback(self, request: HttpRequest) -> HttpResponse:
+        """`POST /feedback` as the deployed function answers it. The labels go into this store."""
+        told = answer(read_event(to_event(request)), self._clock(), LocalStore(self.root).write)
+        return to_response(json.dumps(response(told)).encode(), error=False)
 
     def log(self, line: str) -> None:
         """One line that the function printed. A line that can't be kept is handed on, with the reason."""

@@ -1,11 +1,14 @@
 """Telemetry that is kept on this machine has the store's layout, and only telemetry is kept."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from lightship.gateway import HttpRequest, HttpResponse
 from lightship.telemetry_folder import TelemetryFolder, TelemetryFolderError
+from lightship_runtime.identifiers import prediction_ids
 from lightship_runtime.monitor.records import decode_line
 from lightship_runtime.telemetry import MAX_LINE, Source, request_lines
 
@@ -48,3 +51,19 @@ def test_a_place_that_is_no_folder_is_refused_and_a_lost_line_is_told(tmp_path: 
     folder.log(line)
     assert others[1] == line
     assert "wasn't kept" in others[0]
+
+
+def test_labels_are_taken_as_the_deployed_function_takes_them(tmp_path: Path) -> None:
+    folder = TelemetryFolder(tmp_path)
+    (known,) = prediction_ids(1, time.time_ns() // 1_000_000)
+
+    def send(document: object) -> HttpResponse:
+        headers = (("content-type", "application/json"),)
+        return folder.feedback(HttpRequest("POST", "/feedback", headers=headers, body=json.dumps(document).encode()))
+
+    taken = send({"labels": [{"id": known, "actual": "late"}]})
+    assert (taken.status, json.loads(taken.body)) == (200, {"accepted": 1, "refused": 0})
+    (kept,) = (tmp_path / "labels").rglob("*.jsonl")
+    assert json.loads(kept.read_text())["id"] == known
+    refused = send({"labels": "all of them"})
+    assert (refused.status, refused.header("content-type")) == (422, "application/problem+json")

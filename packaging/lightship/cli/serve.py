@@ -17,7 +17,7 @@ from lightship_runtime.manifest import Release
 @click.option(
     "--telemetry",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep telemetry in this folder, for a monitor.",
+    help="Keep telemetry in this folder, for a monitor, and answer POST /feedback into it.",
 )
 @json_option
 def serve_command(release: Path, port: int, workers: int | None, telemetry: Path | None, as_json: bool) -> None:
@@ -39,11 +39,12 @@ def serve_command(release: Path, port: int, workers: int | None, telemetry: Path
         stack=lambda: {} if telemetry is None else _monitored(telemetry),
     )
 
-    keep = _echo
+    keep, pages = _echo, dict(site.pages)
     if telemetry is not None:
         store = TelemetryFolder(telemetry, _echo)
         store.keep_baseline(release, found)
         keep = store.log
+        pages["POST", "/feedback"] = store.feedback
 
     def log(line: str) -> None:
         keep(line)
@@ -62,7 +63,7 @@ def serve_command(release: Path, port: int, workers: int | None, telemetry: Path
                 if telemetry is not None:
                     click.echo(f"Telemetry is kept in {telemetry}.")
 
-        serve(function, port=port, workers=workers, log=log, ready=ready, pages=site.pages, answered=live.answered)
+        serve(function, port=port, workers=workers, log=log, ready=ready, pages=pages, answered=live.answered)
 
 
 def _echo(line: str) -> None:
