@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import random
 import shutil
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import column_coders, encode_row
 from lightship_runtime.monitor.cells import DAY, HOUR, fill_cells
 from lightship_runtime.monitor.counts import count_rows, counts_name, encode_counts
+from lightship_runtime.monitor.days import Days
 from lightship_runtime.monitor.emf import metrics_line
 from lightship_runtime.monitor.encode import encode_record
 from lightship_runtime.monitor.run import Report, run_monitor
@@ -29,16 +32,16 @@ START = 1_790_000_000 // HOUR * HOUR
 
 
 def frame(seed: int, rows: int, shift: float = 0.0) -> pd.DataFrame:
-    random = np.random.default_rng(seed)
-    x = random.normal(size=rows) + shift
-    score = np.round(1 / (1 + np.exp(-2 * random.normal(size=rows))), 6)
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=rows) + shift
+    score = np.round(1 / (1 + np.exp(-2 * draw.normal(size=rows))), 6)
     return pd.DataFrame(
         {
             "x": x,
-            "city": random.choice(["Oslo", "Rome"], rows).astype(object),
+            "city": draw.choice(["Oslo", "Rome"], rows).astype(object),
             "p": score,
             "predicted": (score > 0.5).astype(int),
-            "late": (random.random(rows) < score).astype(int),
+            "late": (draw.random(rows) < score).astype(int),
         }
     )
 
@@ -384,6 +387,36 @@ def test_short_of_time_it_publishes_what_it_has_and_goes_on(shop: Shop, monkeypa
     assert [windows for windows, _ in found] == [2, 2, 1, 0]
     assert [behind for _, behind in found] == [True, True, False, False]
     assert shop.results() == whole
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_comes_when_each_row_and_label_counts_once(shop: Shop, seed: int) -> None:
+    """Lines late and twice, labels before and after them, runs at any time: windows stay, rows and labels add up."""
+    draw = random.Random(seed)  # noqa: S311 - repeatable
+    rows = {hour: frame(hour, count) for hour, count in enumerate((600, 150, 80, 700, 30, 300))}
+    arriving: dict[int, list[str]] = {}
+    for hour, each in rows.items():
+        for line in telemetry(shop.baseline, each, hour, each=25):
+            for _ in range(1 + (draw.random() < 0.1)):
+                arriving.setdefault(hour + draw.choice([0, 0, 0, 1, 2, 9]), []).append(line)
+    labels = {hour: hour + draw.choice([0, 2, 6, 20]) for hour in rows}
+    published: set[str] = set()
+    now = 0
+    while now < 30:
+        until = now + draw.choice([1, 1, 3, 7])
+        for hour in range(now, until):
+            shop.arrive(hour, arriving.get(hour, []), "late.jsonl")
+            for labelled in [each for each, received in labels.items() if received == hour]:
+                shop.label(rows[labelled], labelled, received=hour)
+        now = until
+        shop.run(now + 0.1)
+        assert published <= shop.results().keys()
+        published = set(shop.results())
+    found = dict(Days(shop.store).hours([START // DAY * DAY, START // DAY * DAY + DAY]))
+    counted = {(start - START) // HOUR: (hour.rows, hour.cells["v1"]["labelled"]) for start, hour in found.items()}
+    assert counted == {hour: (len(each), len(each)) for hour, each in rows.items()}
+    spans = sorted(tuple(map(int, name.rpartition("/")[2].removesuffix(".json").split("-"))) for name in published)
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
 def test_an_empty_store_is_no_error(shop: Shop) -> None:
