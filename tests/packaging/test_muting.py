@@ -14,7 +14,8 @@ from lightship.operate.stacks import DeployedStack, StackResource
 from lightship.rehearsal.emulator import moto_seams
 from lightship.rehearsal.emulator.mutes import MuteRules
 
-NOW = datetime.now(UTC)
+# The emulation goes by the clock: what begins a day from now is scheduled, however long the tests take.
+NOW = datetime.now(UTC) + timedelta(days=1)
 METRIC, COMPOSITE = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"
 ALARMS = {"f-api-5xx": METRIC, "f-new-version-errors-v2": METRIC, "f-endpoint-down": COMPOSITE}
 
