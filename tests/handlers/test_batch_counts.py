@@ -190,3 +190,21 @@ def test_the_metrics_of_a_run() -> None:
     assert {each["Name"] for each in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {*told, "BatchCost"}
     by_name = json.loads(success_line(Source("f", "p", "v"), 1, {**manifest, "run": "a1b2"}, account, memory_mb=128))
     assert "BatchLagSeconds" not in by_name
+
+
+def test_a_run_is_published_though_its_counts_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_arguments: Any) -> None:
+        raise PermissionError("the store is closed")
+
+    write_rows(tmp_path, plain(20))
+    monkeypatch.setattr(Monitoring, "report", broken)
+    manifest = run(tmp_path, 500, Monitoring(LocalStore(tmp_path / "store"), COUNTER, "v1"))
+    assert manifest["rows_scored"] == 20
+    assert "the store is closed" in capsys.readouterr().err
+    monkeypatch.setattr(Counter, "count", broken)
+    (tmp_path / "again").mkdir()
+    write_rows(tmp_path / "again", plain(20))
+    assert run(tmp_path / "again", 500, None)["rows_scored"] == 20
+    assert "the store is closed" in capsys.readouterr().err

@@ -5,6 +5,8 @@ was planned on: of two runs that found the same objects, one commits. Then come 
 """
 
 import json
+import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +90,10 @@ def commit(run: str, sink: Store, monitoring: Monitoring | None = None) -> dict[
     document = dump_document(manifest)
     sink.write(f"{run_folder(run)}/{MANIFEST}", document)
     if monitoring and merged.profile:
-        monitoring.report(run, account.committed, merged.profile, manifest["rows_rejected"])
+        try:
+            monitoring.report(run, account.committed, merged.profile, manifest["rows_rejected"])
+        except Exception:  # noqa: BLE001 - a run that adds up is published, though its counts can't be stored
+            traceback.print_exc(file=sys.stderr)
     sink.write(f"{run_folder(run)}/{SUCCESS}", b"")
     published: dict[str, Any] = json.loads(document)
     return published

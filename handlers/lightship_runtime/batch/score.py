@@ -1,7 +1,9 @@
 """Scores one chunk: reads, checks, predicts and writes block by block, and counts what it did."""
 
 import io
+import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -144,7 +146,11 @@ class _Pass:
         if counter is None or self._profile is None or outputs is None:
             return
         begun = time.perf_counter()
-        self._profile.add(counter.count(block.columns, outputs, block.distinct))
+        try:
+            self._profile.add(counter.count(block.columns, outputs, block.distinct))
+        except Exception:  # noqa: BLE001 - rows that were scored aren't lost for the monitor's counts
+            traceback.print_exc(file=sys.stderr)
+            self._profile = None
         self._clock["count"] += time.perf_counter() - begun
 
     def _writer(self, sink: IO[bytes], source: Input) -> PartWriter:
