@@ -249,6 +249,18 @@ def test_a_failed_update_leaves_what_was_there(clients: Clients) -> None:
     assert names == ["Group"]
 
 
+def test_a_stack_with_a_bucket_comes_up_in_another_region() -> None:
+    template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}
+    with EmulatedAws.start(region="eu-central-1") as elsewhere:
+        clients = clients_of(elsewhere)
+        stack = deploy(clients, "elsewhere", template)
+        assert stack["StackStatus"] == "CREATE_COMPLETE", stack
+        (bucket,) = clients("s3").list_buckets()["Buckets"]
+        location = clients("s3").get_bucket_location(Bucket=bucket["Name"])["LocationConstraint"]
+    assert location == "eu-central-1"
+    assert ":eu-central-1:" in stack["StackId"]
+
+
 def test_parameters_conditions_and_substitutions(clients: Clients) -> None:
     clients("ssm").put_parameter(Name="/days", Value="14", Type="String")
     template: dict[str, Any] = {

@@ -235,10 +235,8 @@ def create_buckets(clients: Clients, config: Config) -> None:
     batch = config.batch
     if batch is None or batch.schedule is None:
         return
-    elsewhere = {} if clients.region == "us-east-1" else {"LocationConstraint": clients.region}
-    configuration = {"CreateBucketConfiguration": elsewhere} if elsewhere else {}
     for bucket in dict.fromkeys(_place(address)[0] for address in (batch.input, batch.output) if address):
-        clients("s3").create_bucket(Bucket=bucket, **configuration)
+        clients.create_bucket(bucket)
 
 
 @dataclass(frozen=True)

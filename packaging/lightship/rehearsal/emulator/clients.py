@@ -38,3 +38,8 @@ class Clients:
             )
             self._made[service] = session.client(service, endpoint_url=self.endpoint_url, config=config)
         return self._made[service]
+
+    def create_bucket(self, name: str) -> None:
+        """A bucket in this region: S3 wants to be told every region but its first one."""
+        where = {} if self.region == REGION else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        self("s3").create_bucket(Bucket=name, **where)

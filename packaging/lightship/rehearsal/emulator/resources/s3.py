@@ -20,7 +20,7 @@ class Bucket(Resource):
 
     def create(self, context: Context, properties: Properties) -> Made:
         name = properties.pop("BucketName", None) or context.generated_name(63, lower=True)
-        context.aws("s3").create_bucket(Bucket=name)
+        context.aws.create_bucket(name)
         self._configure(context, name, properties)
         return Made(
             name,
