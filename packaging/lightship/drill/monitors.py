@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ from lightship.drill.answers import Answer, Answers, Row, embedded
 from lightship.drill.cloudwatch.template import Resource
 from lightship.drill.deployment import FUNCTION, variables_of
 from lightship.drill.incident import Change
+from lightship.drill.labels import Prediction, Truth, predictions_of
 from lightship.drill.ledger import Ledger
 from lightship.drill.rows import changed
 from lightship.drill.surroundings import SCHEDULE, metric_of
@@ -62,7 +64,6 @@ class Monitors:
     _runs: dict[str, list[str]] = field(default_factory=dict)
     _documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _failure: str | None = None
-    _sure: list[float] = field(default_factory=list)
 
     @property
     def function(self) -> Resource | None:
@@ -228,43 +229,34 @@ class Monitors:
 
     def _confidence(self) -> list[float]:
         """How sure the model is of each of the rows: its largest probability."""
-        if not self._sure:
-            for place in range(0, len(self.answers.rows), ROWS_AN_HOUR):
-                answer = self.answers.score(self.answers.rows[place : place + ROWS_AN_HOUR], 1000 * START_S)
-                found = json.loads(answer.body)
-                self._sure += [max(row.values()) for row in found.get("probabilities", ())] or [
-                    float(value) for value in found["predictions"]
-                ]
-        return self._sure
+        return [max(each.scores.values()) if each.scores else float(each.label) for each in self._usual]
 
     def _labels(
         self, answer: Answer, changes: Sequence[Change], random: np.random.Generator
     ) -> Iterator[dict[str, Any]]:
-        """What came true of each prediction: drawn by the model's own probabilities, or by the baseline's accuracy."""
-        if answer.status != 200 or self.baseline is None or not self.baseline.performance.rows:
+        """What came true of each prediction of an answer."""
+        if answer.status != 200 or self.truth is None:
             return
         document = json.loads(answer.body)
         lost = max((each.number("accuracy_lost", 0.15) for each in changes if each.kind == "labels"), default=0.0)
-        for place, (each, predicted) in enumerate(zip(document["ids"], document["predictions"], strict=True)):
-            probabilities = document["probabilities"][place] if "probabilities" in document else None
-            yield {"id": each, "actual": self._actual(predicted, probabilities, lost, random)}
+        for each, told in zip(document["ids"], predictions_of(document), strict=True):
+            yield {"id": each, "actual": self.truth.actual(told, lost, random)}
 
-    def _actual(
-        self, predicted: Any, probabilities: Mapping[str, float] | None, lost: float, random: np.random.Generator
-    ) -> Any:
-        performance = self.baseline.performance if self.baseline else None
-        classes = self.contract.output.classes
-        if not classes:
-            error = performance.metrics.get("mae", {}).get("value", 0.0) if performance else 0.0
-            # The absolute value of a normal error is sqrt(2/pi) of its deviation on average.
-            return float(predicted) + float(random.normal()) * error * 1.2533 * (1 + 10 * lost)
-        right = probabilities[_key(predicted)] if probabilities else None
-        if right is None:
-            right = performance.correct / performance.rows if performance else 1.0
-        if random.random() < right - lost:
-            return predicted
-        others = [each for each in classes if each != predicted]
-        return others[int(random.integers(len(others)))]
+    @cached_property
+    def truth(self) -> Truth | None:
+        """Where labels come from; None where the baseline has none."""
+        if self.baseline is None or not self.baseline.performance.rows:
+            return None
+        return Truth.of(self.baseline.performance, self.contract.output.classes, self._usual)
+
+    @cached_property
+    def _usual(self) -> list[Prediction]:
+        """The predictions of the usual rows."""
+        found: list[Prediction] = []
+        for place in range(0, len(self.answers.rows), ROWS_AN_HOUR):
+            answer = self.answers.score(self.answers.rows[place : place + ROWS_AN_HOUR], 1000 * START_S)
+            found += predictions_of(json.loads(answer.body))
+        return found
 
 
 def _send(store: Path, labels: Sequence[Mapping[str, Any]], now: float) -> None:
@@ -285,10 +277,6 @@ def _send(store: Path, labels: Sequence[Mapping[str, Any]], now: float) -> None:
 def _is_on(change: Change, hour: int) -> bool:
     until = change.until_minute
     return change.from_minute <= 60 * hour and (until is None or 60 * hour < until)
-
-
-def _key(label: Any) -> str:
-    return label if isinstance(label, str) else json.dumps(label)
 
 
 def _iso(seconds: float) -> str:
