@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from lightship_runtime import events
 from lightship_runtime.contract import Contract
-from lightship_runtime.openapi import predict_operation
+from lightship_runtime.openapi import feedback_operation, predict_operation
 from lightship_runtime.predict import Predictor, Reply
 from lightship_runtime.problems import Problem
 
@@ -19,7 +19,7 @@ def create_app(predictor: Predictor, contract_json: bytes) -> FastAPI:
     """The application around one model."""
     contract = Contract.from_json(contract_json)
     model = predictor.model
-    app = FastAPI(
+    app = _Application(
         title=model["name"], version=model["version"], summary="A model served by Lightship.", redirect_slashes=False
     )
 
@@ -41,6 +41,15 @@ def create_app(predictor: Predictor, contract_json: bytes) -> FastAPI:
         return _response(Reply.problem(Problem(error.status_code, detail)))
 
     return app
+
+
+class _Application(FastAPI):
+    """Lists the route as well that lies beside this application's own."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document["paths"]["/feedback"] = {"post": feedback_operation()}
+        return document
 
 
 def http_handler(predictor: Predictor, contract_json: bytes) -> Callable[[events.Request, Any], dict[str, Any]]:

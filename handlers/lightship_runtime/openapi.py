@@ -5,6 +5,9 @@ from typing import Any
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.predict import MAX_ROWS, class_key
 
+# As `labels` has it, which doesn't ship with the function that shows this page.
+MAX_LABELS = 10_000
+
 
 def predict_operation(contract: Contract) -> dict[str, Any]:
     """What FastAPI is to say of `POST /predict` beyond its path."""
@@ -20,6 +23,28 @@ def predict_operation(contract: Contract) -> dict[str, Any]:
             "413": {"description": "The body or the answer is too large", **problem},
             "415": {"description": "The body isn't application/json", **problem},
             "422": {"description": "A row isn't what the contract says", **problem},
+        },
+    }
+
+
+def feedback_operation() -> dict[str, Any]:
+    """`POST /feedback`, which another function answers: it is described here, and not served."""
+    problem = {"content": {"application/problem+json": {"schema": _PROBLEM}}}
+    return {
+        "summary": "Send what came true of predictions",
+        "description": "Answered by a function of its own where the model's monitoring is deployed; elsewhere 404.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _FEEDBACK}}},
+        "responses": {
+            "200": {
+                "description": "How many labels are taken; what is wrong with the others",
+                "content": {"application/json": {"schema": _TAKEN}},
+            },
+            "400": {"description": "The body isn't JSON", **problem},
+            "404": {"description": "No monitoring is deployed", **problem},
+            "413": {"description": "The body, its labels or the hours they are of are too many", **problem},
+            "415": {"description": "The body isn't application/json", **problem},
+            "422": {"description": "None of the labels can be taken", **problem},
+            "500": {"description": "The labels couldn't be stored: send them again", **problem},
         },
     }
 
@@ -93,6 +118,18 @@ def response_schema(output: Output) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": ["predictions", "ids", "model"]}
 
 
+_ERRORS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "row": {"type": ["integer", "null"]},
+            "column": {"type": ["string", "null"]},
+            "value": {},
+            "expected": {"type": "string"},
+        },
+    },
+}
 _PROBLEM = {
     "type": "object",
     "properties": {
@@ -100,18 +137,31 @@ _PROBLEM = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "row": {"type": ["integer", "null"]},
-                    "column": {"type": ["string", "null"]},
-                    "value": {},
-                    "expected": {"type": "string"},
-                },
-            },
-        },
+        "errors": _ERRORS,
     },
     "required": ["type", "title", "status", "detail"],
+}
+_LABEL = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The prediction's, as its answer had it"},
+        "actual": {"type": ["string", "number", "boolean"], "description": "What came true"},
+        "time": {
+            "type": ["string", "number"],
+            "description": "When it was known: an ISO 8601 time, or seconds since 1970; without it, when it arrives",
+        },
+    },
+    "required": ["id", "actual"],
+    "additionalProperties": False,
+}
+_FEEDBACK = {
+    "type": "object",
+    "properties": {"labels": {"type": "array", "items": _LABEL, "maxItems": MAX_LABELS}},
+    "required": ["labels"],
+    "additionalProperties": False,
+}
+_TAKEN = {
+    "type": "object",
+    "properties": {"accepted": {"type": "integer"}, "refused": {"type": "integer"}, "errors": _ERRORS},
+    "required": ["accepted", "refused"],
 }

@@ -214,7 +214,7 @@ def test_the_openapi_page_describes_the_contract(worker: Worker) -> None:
     operation = document["paths"]["/predict"]["post"]
     row = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["instances"]["items"]
     assert set(row["properties"]) == set(ROW)
-    assert set(document["paths"]) == {"/predict", "/ping", "/contract"}
+    assert set(document["paths"]) == {"/predict", "/ping", "/contract", "/feedback"}
 
 
 def test_a_replay_answers_without_telemetry(worker: Worker) -> None:

@@ -11,6 +11,8 @@ from lightship_runtime.api import create_app
 from lightship_runtime.contract import Column, Contract, Output
 from lightship_runtime.engine import Outputs, Values
 from lightship_runtime.events import read_event, response
+from lightship_runtime.identifiers import prediction_ids
+from lightship_runtime.labels import MAX_LABELS, check_labels
 from lightship_runtime.predict import Predictor
 from lightship_runtime.telemetry import Source
 
@@ -60,7 +62,23 @@ def test_the_openapi_page_describes_the_contract() -> None:
     assert framed("GET", "/ping").json() == {"status": "ok"}
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/predict", 405)])
+def test_the_openapi_page_lists_the_route_of_labels_which_another_function_answers() -> None:
+    operation = framed("GET", "/openapi.json").json()["paths"]["/feedback"]["post"]
+    assert "function of its own" in operation["description"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["labels"]["maxItems"] == MAX_LABELS
+    label = schema["properties"]["labels"]["items"]
+    now = 1_700_000_000.0
+    full = {"id": prediction_ids(1, int(now * 1000))[0], "actual": 3.5, "time": "2023-11-14T22:00:00Z"}
+    assert full.keys() == label["properties"].keys()
+    for missing in label["properties"]:
+        given = {name: value for name, value in full.items() if name != missing}
+        assert check_labels([given], now).refused == (missing in label["required"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/predict", 405), ("POST", "/feedback", 404)]
+)
 def test_wrong_routes_are_problem_documents(method: str, path: str, status: int) -> None:
     answer = framed(method, path)
     assert answer.status_code == status
