@@ -14,7 +14,7 @@ from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Golden
 from lightship_runtime.predict import as_list, finite
 
-MAX_SAMPLED = 2_000
+MAX_SAMPLED = 10_000
 EDGE_BASES = 3
 ALONE = 5
 
