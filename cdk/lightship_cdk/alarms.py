@@ -138,7 +138,7 @@ def _measure(row: AlarmRow, watched: Watched) -> cloudwatch.IMetric:
     return cloudwatch.MathExpression(
         expression=row.expression.format(concurrency=_concurrency(watched)),
         using_metrics=metrics,
-        label=row.title,
+        label=row.title if len(metrics) > 1 else next(iter(metrics.values())).metric_name,
         period=cdk.Duration.seconds(row.period_s),
     )
 

@@ -3,8 +3,14 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
+from lightship.drill.cloudwatch.alarms import MetricAlarm
+from lightship.drill.cloudwatch.decide import ALARM
+from lightship.drill.cloudwatch.evaluate import HOUR_MINUTES, evaluate_all
+from lightship.drill.cloudwatch.series import Series
+from lightship.drill.cloudwatch.template import stack_of
 from lightship_cdk.alarm_table import ALARMS, COMPOSITES, ROWS, SILENT, AlarmRow, CompositeRow, Row
 from lightship_cdk.alarms import FAILED_BY_VERSION
 
@@ -180,3 +186,18 @@ def test_the_watchers_are_watched_whatever_else_is() -> None:
     assert {"monitor", "feedback", "notifier", "comparison"} <= parts
     (silent,) = [row for row in ALARMS if row.id == "MonitorSilent"]
     assert (silent.missing_data, silent.comparison, silent.threshold) == ("breaching", "<", 1.0)
+
+
+def test_silence_sounds_as_soon_as_it_says(closed: Any) -> None:
+    silent = [each for each in stack_of(closed.template).alarms if getattr(each, "missing", "") == "breaching"]
+    assert {each.name for each in silent} >= {"flights-monitor-silent", "flights-traffic-stopped"}
+    for each in silent:
+        assert isinstance(each, MetricAlarm)
+        last = HOUR_MINUTES * (each.periods + 3)
+        minutes = last + HOUR_MINUTES * (each.periods + 3)
+        minute = np.arange(minutes)
+        hourly = np.where((minute % HOUR_MINUTES == 0) & (minute <= last), 1.0, np.nan)
+        (metric,) = each.metrics
+        states = evaluate_all([each], {metric: Series.of_values(hourly)}, minutes=minutes).states[each.name]
+        sounding = np.flatnonzero((states == ALARM) & (minute > HOUR_MINUTES * each.periods))
+        assert sounding[0] - last == HOUR_MINUTES * each.periods, each.name

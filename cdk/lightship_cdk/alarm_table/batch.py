@@ -49,6 +49,8 @@ BATCH_ALARMS = (
         title="batch-run-missing",
         part="expected",
         metrics={"succeeded": MetricRef("model", "BatchSucceeded", "Sum")},
+        # Filled: past missing points CloudWatch looks further back for real ones, and would sound two hours later.
+        expression="FILL(succeeded, 0)",
         threshold=1.0,
         unit="committed runs",
         comparison="<",

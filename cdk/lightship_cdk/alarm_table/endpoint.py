@@ -208,6 +208,8 @@ ENDPOINT_ALARMS = (
         title="traffic-stopped",
         part="traffic",
         metrics={"count": MetricRef("api", "count", "Sum")},
+        # Filled: past missing points CloudWatch looks further back for real ones, and would sound two hours later.
+        expression="FILL(count, 0)",
         threshold=1.0,
         unit="requests",
         comparison="<",

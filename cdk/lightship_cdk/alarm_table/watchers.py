@@ -77,6 +77,8 @@ WATCHER_ALARMS = (
         title="monitor-silent",
         part="monitor",
         metrics={"runs": MetricRef("model", "MonitorRuns", "Sum")},
+        # Filled: past missing points CloudWatch looks further back for real ones, and would sound two hours later.
+        expression="FILL(runs, 0)",
         threshold=1.0,
         unit="runs",
         comparison="<",

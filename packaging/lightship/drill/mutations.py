@@ -1,5 +1,6 @@
 """Would a drill notice? An alarm that was broken on purpose, evaluated over the metrics that were made already."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from lightship.drill.timeline import Timeline
 
 UNREACHABLE = 1e12
 LOOSER = 10.0
+_FILLED = re.compile(r"FILL\((\w+), 0\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ def mutations_of(alarm: Alarm) -> Iterator[Mutation]:
         return
     if alarm.missing == "breaching":
         # Such an alarm is about silence, and its threshold about values that never come.
-        yield Mutation("silence taken for good", replace(alarm, missing="notBreaching"))
+        unfilled = tuple(replace(each, expression=_FILLED.sub(r"\1", each.expression)) for each in alarm.queries)
+        yield Mutation("silence taken for good", replace(alarm, missing="notBreaching", queries=unfilled))
     else:
         low = alarm.comparison.startswith("Less")
         yield Mutation("a threshold out of reach", replace(alarm, threshold=-UNREACHABLE if low else UNREACHABLE))

@@ -97,17 +97,15 @@ def sound_and_end(clients: Clients, outputs: Mapping[str, str], page: Page) -> t
 
 
 def reason(alarm: Mapping[str, Any], now: datetime) -> str:
-    """What CloudWatch says when the last values were twice the threshold, or none where that sets the alarm off."""
+    """What CloudWatch says when the last values were twice the threshold, or nought where that sets the alarm off."""
     count = int(alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"])
     threshold, under = float(alarm["Threshold"]), alarm["ComparisonOperator"].startswith("Less")
-    if under and alarm.get("TreatMissingData") == "breaching":
-        return (
-            f"Threshold Crossed: no datapoints were received for {count} periods and {count} missing datapoints were "
-            "treated as [Breaching]."
-        )
     value = 0.0 if under else 2 * threshold or 1.0
-    minutes = [now - timedelta(minutes=place + 1) for place in range(count)]
-    values = ", ".join(f"{value} ({minute:%d/%m/%y %H:%M}:00)" for minute in minutes)
+    stats = [each["MetricStat"] for each in alarm.get("Metrics") or () if "MetricStat" in each]
+    # Too much may have begun a minute ago; silence has lasted for all of its periods.
+    period = int(alarm.get("Period") or stats[0]["Period"]) if under else 60
+    begun = [now - timedelta(seconds=period * (place + 1)) for place in range(count)]
+    values = ", ".join(f"{value} ({time:%d/%m/%y %H:%M}:00)" for time in begun)
     side = "less" if under else "greater"
     return (
         f"Threshold Crossed: {count} out of the last {count} datapoints [{values}] was {side} "
