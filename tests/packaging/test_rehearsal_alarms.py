@@ -11,10 +11,10 @@ import pytest
 
 from lightship.rehearsal.alarm_step import Ear
 from lightship.rehearsal.aws import EmulatedAws
-from lightship.rehearsal.findings import CheckFailedError
 from lightship.rehearsal.clients import clients_of
 from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.emulator.resource_policies import ServiceCall, admits
+from lightship.rehearsal.findings import CheckFailedError
 from lightship_runtime.notify.alarm import read_alarm
 from lightship_runtime.notify.gather import read_beginning
 
