@@ -36,6 +36,12 @@ def test_what_the_model_is_less_sure_of_is_less_often_right() -> None:
     assert truth.right(unsure) < 0.95 < truth.right(sure)
 
 
+def test_a_model_that_is_always_right_loses_nothing_of_the_rows_it_is_least_sure_of() -> None:
+    usual = predictions(0.5)
+    assert Truth.of(Performance(ROWS, ROWS), CLASSES, usual).loss(usual, 0.3) == pytest.approx(0.0, abs=1e-6)
+    assert Truth.of(Performance(ROWS, 3400), CLASSES, usual).loss(usual, 0.3) > 0.05
+
+
 def test_accuracy_that_is_lost_is_missing_in_the_labels() -> None:
     usual, random = predictions(0.5), np.random.default_rng(2)
     truth = Truth.of(Performance(ROWS, ROWS), CLASSES, usual)

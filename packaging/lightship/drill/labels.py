@@ -60,6 +60,11 @@ class Truth:
         sure = prediction.sure
         return self.accuracy if sure is None else float(_shifted(np.array([sure]), self.shift)[0])
 
+    def loss(self, usual: Sequence[Prediction], kept: float) -> float:
+        """How much less often it is right of the share `kept` of rows that it is least sure of."""
+        right = np.sort([self.right(each) for each in usual])
+        return self.accuracy - float(right[: max(1, round(kept * len(right)))].mean())
+
     def actual(self, prediction: Prediction, lost: float, random: np.random.Generator) -> Any:
         """What came true; `lost` is the share of right predictions that went wrong since."""
         if not self.classes:

@@ -24,7 +24,7 @@ from lightship.drill.deployment import FUNCTION, variables_of
 from lightship.drill.incident import Change
 from lightship.drill.labels import Prediction, Truth, predictions_of
 from lightship.drill.ledger import Ledger
-from lightship.drill.rows import changed
+from lightship.drill.rows import LEAST_SURE, changed
 from lightship.drill.surroundings import SCHEDULE, metric_of
 from lightship.drill.timeline import HOUR, START_S, Timeline
 from lightship.lambda_host import Worker
@@ -34,6 +34,7 @@ from lightship_runtime.events import Request
 from lightship_runtime.feedback import answer as take_labels
 from lightship_runtime.manifest import read_contract
 from lightship_runtime.monitor.baseline import Baseline
+from lightship_runtime.monitor.performance import LEAST_DROP
 
 MONITOR = "lightship_runtime.monitor"
 ARTIFACT = "monitor"
@@ -83,7 +84,10 @@ class Monitors:
         if self.function is None or ARTIFACT not in self.answers.release.artifacts:
             return {}
         measured = json.loads(self._once("", (), QUIET_HOURS, begin - 3600 * QUIET_HOURS)[-1])
-        return {title: why for title, (names, why) in _NEEDED.items() if not names & measured.keys()}
+        found = {title: why for title, (names, why) in _NEEDED.items() if not names & measured.keys()}
+        if self.truth and self.truth.classes and self.truth.loss(self._usual, LEAST_SURE) < LEAST_DROP:
+            found.setdefault("estimated-accuracy", "the model is right even of the rows that it is least sure of")
+        return found
 
     @property
     def minute(self) -> int:

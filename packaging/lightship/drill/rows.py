@@ -13,6 +13,8 @@ type Row = Mapping[str, Any]
 
 NEW_CATEGORY = "introduced by the drill"
 NEW_NUMBER = 987_654_321
+# The share of rows that another mix of callers keeps: those that the model is least sure of.
+LEAST_SURE = 0.3
 KINDS = ("nulls", "new-category", "drift")
 
 
@@ -38,7 +40,7 @@ def changed(
         case "callers" if len(sure) == len(rows):
             # Another mix of callers: those rows of the usual ones that the model is least sure of.
             order = np.argsort(np.asarray(sure), kind="stable")
-            kept = order[: max(1, round(change.number("kept", 0.3) * len(rows)))]
+            kept = order[: max(1, round(change.number("kept", LEAST_SURE) * len(rows)))]
             return [rows[int(kept[place % len(kept)])] for place in range(len(rows))]
     return list(rows)
 
