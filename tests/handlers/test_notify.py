@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightship_runtime.notify import handler as handling
-from lightship_runtime.notify.alarm import Alarm, read_alarm, trouble_since
+from lightship_runtime.notify.alarm import Alarm, Condition, read_alarm, trouble_since
 from lightship_runtime.notify.chat import UndeliveredError, body_for, post
 from lightship_runtime.notify.facts import (
     Breach,
@@ -449,3 +449,22 @@ def test_a_change_without_a_time_is_survived() -> None:
     bare = alarm(StateChangeTime="yesterday", NewStateReason="")
     assert trouble_since(bare.condition, bare.reason, bare.changed) is None
     assert "Since: CloudWatch doesn't say when." in render(bare, FACTS).text
+
+
+@pytest.mark.parametrize(
+    ("comparison", "period_s", "since"),
+    [
+        ("GreaterThanThreshold", 21_600, "2026-11-23T14:02:00+00:00"),
+        ("GreaterThanThreshold", 60, "2026-11-23T08:02:00+00:00"),
+        ("LessThanThreshold", 21_600, "2026-11-23T08:02:00+00:00"),
+    ],
+)
+def test_hours_of_health_before_an_outage_are_not_told_as_a_part_of_it(
+    comparison: str, period_s: int, since: str
+) -> None:
+    value = 7.5 if comparison.startswith("Greater") else 0.5
+    condition = Condition("bad", ("bad",), "Sum", None, comparison, 5.0 if value > 5 else 1.0, period_s, 1, 1)
+    reason = f"Threshold Crossed: 1 datapoint [{value} (23/11/26 08:02:00)] was off the threshold."
+    began = trouble_since(condition, reason, datetime(2026, 11, 23, 14, 3, tzinfo=UTC))
+    assert began is not None
+    assert began.isoformat() == since

@@ -19,6 +19,7 @@ _WORDS = {
     "LessThanThreshold": "under",
     "LessThanOrEqualToThreshold": "at or under",
 }
+SHORT_WINDOW_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,18 @@ def read_datapoints(reason: str) -> tuple[Datapoint, ...]:
 
 
 def trouble_since(condition: Condition | None, reason: str, changed: datetime | None) -> datetime | None:
-    """When the first of the values that raised the alarm was measured; the change of state where none is told."""
+    """When the first of the values that raised the alarm was measured; the change of state where none is told.
+
+    CloudWatch gives a value the time at which its window begins. Over a long window a limit is passed at the end, and
+    nothing says where in it the trouble began: hours of health before an outage aren't told as a part of it.
+    """
     if condition is None:
         return changed
     off = [each.time for each in read_datapoints(reason) if condition.breaks(each.value)]
     if off:
-        return min(off)
+        long = condition.period_s > SHORT_WINDOW_S and condition.comparison.startswith("Greater")
+        began = min(off) + timedelta(seconds=condition.period_s if long else 0)
+        return began if changed is None else min(began, changed)
     if changed is not None and "no datapoints were received" in reason:
         return changed - timedelta(seconds=condition.period_s * condition.datapoints)
     return changed
