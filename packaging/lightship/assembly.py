@@ -211,7 +211,7 @@ def _assembled(libraries: Path) -> Assembled:
 
 TREE, ZIPPED, MADE = "tree", "tree.zip", "made.json"
 # Goes up when what a cached folder holds changes, so that an older one isn't taken for it.
-LAYOUT = 3
+LAYOUT = 4
 
 
 def _refuse_shadows(code: Path, folder: Path) -> None:

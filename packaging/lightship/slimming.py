@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lightship.stripping import strip_symbols
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -62,13 +64,15 @@ def dropped(root: Path) -> Iterator[tuple[Path, Rule]]:
 
 
 def slim(root: Path, keep: Collection[str] = ()) -> dict[str, int]:
-    """Remove what the rules name but for the paths of `keep`; the bytes saved by each."""
+    """Remove what the rules name but for the paths of `keep`, and strip what is left; the bytes saved by each."""
     saved: dict[str, int] = {}
     for path, rule in list(dropped(root)):
         if path.relative_to(root).as_posix() in keep:
             continue
         saved[rule.name] = saved.get(rule.name, 0) + path.stat().st_size
         path.unlink()
+    if stripped := sum(strip_symbols(path) for path in root.rglob("*.so*") if path.is_file()):
+        saved["symbols"] = stripped
     for folder in sorted((each for each in root.rglob("*") if each.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
