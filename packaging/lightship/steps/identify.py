@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
-from lightship.assembly import runtime_digest
+from lightship.assembly import LAYOUT, runtime_digest
 from lightship.steps.build import Build
 from lightship_runtime.documents import dump_document
 from lightship_runtime.manifest import BASELINE, CONTRACT, GOLDEN, file_digest
@@ -23,6 +23,7 @@ def identify(build: Build) -> None:
         engines={use: _folder_digests(each.folder) for use, _, each in uses},
         runtime={use: runtime_digest(each.engine, parts) for use, parts, each in uses},
         requirements=build.locks,
+        layout=LAYOUT,
         include=[_folder_digests(path) for path in plan.code],
     )
     if studied.inner is not None:
