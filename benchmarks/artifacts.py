@@ -53,7 +53,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "forest": lambda: RandomForestClassifier(100, max_depth=12, random_state=0),
     "boosting": lambda: GradientBoostingClassifier(n_estimators=100, random_state=0),
     "hist boosting": lambda: HistGradientBoostingClassifier(max_iter=200, random_state=0),
-    "isolation forest": lambda: IsolationForest(100, random_state=0),
+    "isolation forest": lambda: IsolationForest(n_estimators=100, random_state=0),
     "network": lambda: MLPClassifier((32,), max_iter=40, random_state=0),
 }
 
@@ -61,7 +61,6 @@ FAMILIES: dict[str, Callable[[], Any]] = {
 def main() -> None:
     options = _options()
     X, y = _flights()
-    tables: dict[str, Rows] = {}
     with tempfile.TemporaryDirectory(prefix="lightship-benchmark-") as folder:
         work = Path(folder)
         installed = {
@@ -76,11 +75,20 @@ def main() -> None:
                 contenders |= {
                     tool: other_tools.build(tool, model, where, place / tool) for tool, where in tools.items()
                 }
-            tables[name] = _measure(contenders, X, options.boots)
-            print(artifacts_page.table(name, tables[name]), flush=True)
-    if options.out:
-        (options.out / "artifacts.json").write_text(json.dumps(tables, indent=1) + "\n")
-        artifacts_page.write(options.out)
+            rows = _measure(contenders, X, options.boots)
+            print(artifacts_page.table(name, rows), flush=True)
+            if options.out:
+                _keep(options.out, name, rows)
+
+
+def _keep(folder: Path, name: str, rows: Rows) -> None:
+    """Put one family's measurements into artifacts.json, beside those of the others, and write the page anew."""
+    file = folder / "artifacts.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    known[name] = rows
+    ordered = {family: known[family] for family in FAMILIES if family in known}
+    file.write_text(json.dumps(ordered, indent=1) + "\n")
+    artifacts_page.write(folder)
 
 
 def _options() -> argparse.Namespace:
