@@ -50,7 +50,7 @@ def rich(synthesise: Callable[..., Any]) -> Any:
             network=NETWORK,
             permissions_boundary_arn=BOUNDARY,
             monitoring=MonitoringSettings(
-                capture="raw", capture_share=0.1, capture_without=("name",), accuracy_floor=0.8
+                capture="raw", capture_share=0.1, capture_without=("carrier",), accuracy_floor=0.8
             ),
             tags={"team": "planes"},
         )
@@ -127,7 +127,7 @@ def test_what_is_captured_is_told_to_the_function(rich: Any) -> None:
     assert captured == {
         "LIGHTSHIP_CAPTURE": "raw",
         "LIGHTSHIP_CAPTURE_SHARE": "0.1",
-        "LIGHTSHIP_CAPTURE_WITHOUT": '["name"]',
+        "LIGHTSHIP_CAPTURE_WITHOUT": '["carrier"]',
     }
     monitor = only(rich, "AWS::Lambda::Function", "MonitoringFunction")
     assert environment(monitor)["LIGHTSHIP_ACCURACY_FLOOR"] == "0.8"

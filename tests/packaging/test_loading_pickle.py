@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -271,6 +271,7 @@ def test_truncated_anywhere_is_a_clear_error(tmp_path_factory: pytest.TempPathFa
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(seed=st.integers(0, 10**9), changes=st.integers(1, 8), kind=st.sampled_from(sorted(WHOLE)))
+@example(seed=1000, changes=6, kind="pickle")
 def test_damaged_bytes_load_or_fail_clearly(
     tmp_path_factory: pytest.TempPathFactory, seed: int, changes: int, kind: str
 ) -> None:

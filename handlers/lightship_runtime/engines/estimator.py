@@ -24,7 +24,8 @@ def outputs_of(model: Any, X: Any, contract: Contract) -> Outputs:
         case "regression":
             return Outputs(_values(model.predict(X)))
         case "transform":
-            return Outputs(_values(_dense(model.transform(X))))
+            # SparsePCA gives a single row without its first dimension.
+            return Outputs(_values(_dense(model.transform(X))).reshape(len(X), -1))
 
 
 def _classification(model: Any, X: Any, contract: Contract) -> Outputs:

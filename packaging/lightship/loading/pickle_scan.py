@@ -8,6 +8,7 @@ arrays that joblib writes between opcodes.
 
 import io
 import pickletools
+import warnings
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -85,8 +86,12 @@ class _Machine:
 
     def run(self) -> None:
         # `genops` reads exactly one opcode at a time, so the stream may be moved on between two of them.
-        for opcode, argument, _ in pickletools.genops(self.stream):
-            _STEPS[opcode.name](self, argument)
+        with warnings.catch_warnings():
+            # Old protocols hold strings as Python source, and a damaged one warns of its escapes.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", SyntaxWarning)
+            for opcode, argument, _ in pickletools.genops(self.stream):
+                _STEPS[opcode.name](self, argument)
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
