@@ -47,7 +47,7 @@ check: setup
 	$(BIN)/pyright cdk
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 demo: setup
 	$(BIN)/python examples/flights/demo.py
