@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from lightship_runtime.sampling import KEY
-from lightship_runtime.telemetry import NAMESPACE
+from lightship_runtime.telemetry import metrics_document
 
 type Answer = Mapping[str, Any]
 type Ask = Callable[[str, Sequence[Any]], Answer]
@@ -152,20 +152,15 @@ def _shifting(client: Any, settings: Settings) -> list[str]:
 
 def metrics_line(count: Count, settings: Settings, now_ms: int) -> str:
     """The counts as CloudWatch's Embedded Metric Format, by the candidate's release."""
-    metrics = {"Compared": count.compared, "Disagreed": count.disagreed, "CompareFailed": count.failed}
-    names = [{"Name": name, "Unit": "Count"} for name in metrics]
-    values: dict[str, Any] = dict(metrics)
-    if count.latencies:
-        names.append({"Name": "CompareLatency", "Unit": "Milliseconds"})
-        values["CompareLatency"] = count.latencies[:100]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [["Service", "Stage", "Version"]], "Metrics": names}
-    document = {
-        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
-        "Service": settings.service,
-        "Stage": settings.stage,
-        "Version": settings.version,
-        **values,
+    metrics: dict[str, float | Sequence[float]] = {
+        "Compared": count.compared,
+        "Disagreed": count.disagreed,
+        "CompareFailed": count.failed,
     }
+    if count.latencies:
+        metrics["CompareLatency"] = count.latencies[:100]
+    dimensions = {"Service": settings.service, "Stage": settings.stage, "Version": settings.version}
+    document = metrics_document(dimensions, now_ms, metrics, {"CompareLatency": "Milliseconds"})
     return json.dumps(document, separators=(",", ":"))
 
 

@@ -17,7 +17,7 @@ from lightship_runtime.events import Request, read_event
 from lightship_runtime.labels import MAX_HOURS, MAX_LABELS, Write, check_labels, store_labels
 from lightship_runtime.problems import MEDIA_TYPE, Problem
 from lightship_runtime.strict_json import JsonError, parse_json
-from lightship_runtime.telemetry import NAMESPACE
+from lightship_runtime.telemetry import metrics_document
 
 MAX_BODY = 4_000_000
 
@@ -108,18 +108,12 @@ def read_labels(request: Request) -> Sequence[Any]:
 def metrics_line(feedback: Feedback, now: float) -> str:
     """The request as Embedded Metric Format."""
     metrics = {"LabelsReceived": feedback.received, "LabelsRefused": feedback.refused}
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["Service", "Stage"]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics],
-    }
-    head = {
-        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+    dimensions = {
         "Service": os.environ.get("LIGHTSHIP_SERVICE", ""),
         "Stage": os.environ.get("LIGHTSHIP_STAGE", "local"),
-        "status": feedback.status,
     }
-    return json.dumps({**head, **metrics}, separators=(",", ":"))
+    document = metrics_document(dimensions, int(now * 1000), metrics)
+    return json.dumps({**document, "status": feedback.status}, separators=(",", ":"))
 
 
 @cache

@@ -19,7 +19,7 @@ from lightship_runtime.contract import Contract
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.golden import Agreement, Golden, compare, read_golden
 from lightship_runtime.replay import Row, instances_of, replay
-from lightship_runtime.telemetry import NAMESPACE
+from lightship_runtime.telemetry import metrics_document
 
 CONTRACT = "contract.json"
 GOLDEN = "golden.json.gz"
@@ -119,19 +119,12 @@ def handler(event: dict[str, Any], _context: Any) -> None:
 
 def refusal_line(reason: str, environment: Mapping[str, str], *, now_ms: int) -> dict[str, Any]:
     """What the log holds of a refusal, and the metric `HookRefused` with it (Embedded Metric Format)."""
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["Service", "Stage"]],
-        "Metrics": [{"Name": "HookRefused", "Unit": "Count"}],
-    }
-    return {
-        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
+    dimensions = {
         "Service": environment.get("LIGHTSHIP_SERVICE", ""),
         "Stage": environment.get("LIGHTSHIP_STAGE", ""),
-        "HookRefused": 1,
-        "verdict": "refused",
-        "reason": reason,
     }
+    document = metrics_document(dimensions, now_ms, {"HookRefused": 1})
+    return {**document, "verdict": "refused", "reason": reason}
 
 
 def _judge_deployed() -> Agreement:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 NAMESPACE = "Lightship"
@@ -14,6 +14,7 @@ MAX_LINE = 200_000
 _HEAD = 2_000
 
 _UNITS = {"Latency": "Milliseconds"}
+_COUNTS: Mapping[str, str] = {}
 
 
 class Source(NamedTuple):
@@ -22,6 +23,29 @@ class Source(NamedTuple):
     service: str
     stage: str
     version: str
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """By their names in CloudWatch."""
+        return {"Service": self.service, "Stage": self.stage}
+
+
+def metrics_document(
+    dimensions: Mapping[str, str],
+    now_ms: int,
+    metrics: Mapping[str, float | Sequence[float]],
+    units: Mapping[str, str] = _COUNTS,
+) -> dict[str, Any]:
+    """The metrics of `now_ms`, in milliseconds since 1970, in Embedded Metric Format. A metric of no named unit counts.
+
+    Further properties may be added: what the directive doesn't name is searchable in the log and no metric.
+    """
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [list(dimensions)],
+        "Metrics": [{"Name": name, "Unit": units.get(name, "Count")} for name in metrics],
+    }
+    return {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}, **dimensions, **metrics}
 
 
 def request_lines(
@@ -49,23 +73,11 @@ def request_lines(
     }
     if cold:
         metrics["ColdStarts"] = 1
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["Service", "Stage"]],
-        "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in metrics],
-    }
-    head: dict[str, Any] = {
-        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
-        "Service": source.service,
-        "Stage": source.stage,
-        "version": source.version,
-        "status": status,
-        **metrics,
-    }
+    head = {**metrics_document(source.dimensions, now_ms, metrics, _UNITS), "version": source.version, "status": status}
     if rejected:
         head["rejected"] = rejected
     first, *rest = _chunks(records)
-    tail = {"Service": source.service, "Stage": source.stage, "version": source.version, "time": now_ms / 1000}
+    tail = {**source.dimensions, "version": source.version, "time": now_ms / 1000}
     return [_line(head, first), *(_line(tail, chunk) for chunk in rest)]
 
 

@@ -55,12 +55,6 @@ def distribution(line: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[=<>!~;@]", line.strip(), maxsplit=1)[0]).lower()
 
 
-def locked_versions(lock: str) -> dict[str, str]:
-    """The pinned version of each distribution in a requirements file."""
-    pairs = (line.split(" \\")[0].split("==") for line in lock.splitlines() if "==" in line)
-    return {distribution(name): version.split(";")[0].strip() for name, version in pairs}
-
-
 def locked_hashes(lock: str) -> dict[str, tuple[str, ...]]:
     """The SHA-256 digests that a requirements file accepts of each distribution."""
     stanzas = [each for each in re.split(r"\n(?=\S)", lock) if "==" in each]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightship_runtime.batch.account import Account
-from lightship_runtime.telemetry import NAMESPACE, Source
+from lightship_runtime.telemetry import Source, metrics_document
 
 _UNITS = {
     "BatchSeconds": "Seconds",
@@ -36,19 +36,5 @@ def success_line(
         lag = account.lag_s(manifest["run"])
         if lag is not None:
             metrics["BatchLagSeconds"] = round(lag, 3)
-    return _line(source, now_ms, metrics, {"run": manifest["run"]})
-
-
-def _line(source: Source, now_ms: int, metrics: Mapping[str, float], properties: Mapping[str, Any]) -> str:
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["Service", "Stage"]],
-        "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in metrics],
-    }
-    head = {
-        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
-        "Service": source.service,
-        "Stage": source.stage,
-        "version": source.version,
-    }
-    return json.dumps({**head, **metrics, **properties}, separators=(",", ":"))
+    document = metrics_document(source.dimensions, now_ms, metrics, _UNITS)
+    return json.dumps({**document, "version": source.version, "run": manifest["run"]}, separators=(",", ":"))

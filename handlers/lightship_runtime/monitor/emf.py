@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightship_runtime.monitor.run import Report
-from lightship_runtime.telemetry import NAMESPACE, Source
+from lightship_runtime.telemetry import Source, metrics_document
 
 _UNITS: Mapping[str, str] = {"MonitorSeconds": "Seconds"}
 _DIGITS = 6
@@ -48,18 +48,11 @@ def _accuracy(state: Mapping[str, Any]) -> dict[str, float]:
 def metrics_line(source: Source, now_ms: int, report: Report, seconds: float) -> str:
     """The line itself. `source` names service and stage, which are the only dimensions."""
     metrics = metrics_of(report, seconds)
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["Service", "Stage"]],
-        "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in metrics],
-    }
-    head = {
-        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
-        "Service": source.service,
-        "Stage": source.stage,
+    document = {
+        **metrics_document(source.dimensions, now_ms, metrics, _UNITS),
         "model": report.version,
         "until": report.until,
         "windows": len(report.windows),
         "behind": report.behind,
     }
-    return json.dumps({**head, **metrics}, separators=(",", ":"))
+    return json.dumps(document, separators=(",", ":"))
