@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lightship.operate.aws import code_of
 from lightship_runtime.batch.errors import BatchError
 
 SHOWN = 20
@@ -58,5 +59,14 @@ def redrive(client: Any, state_machine: str, name: str | None) -> Execution:
     if not wanted:
         listed = ", ".join(f"{each.name} {each.status}" for each in every[:5]) or "none at all"
         raise BatchError(f"There is no failed run{f' {name}' if name else ''} to redrive; the latest are: {listed}.")
-    client.redrive_execution(executionArn=wanted[0].arn)
-    return wanted[0]
+    chosen = wanted[0]
+    try:
+        client.redrive_execution(executionArn=chosen.arn)
+    except Exception as error:
+        if code_of(error) != "ExecutionNotRedrivable":
+            raise
+        raise BatchError(
+            f"AWS doesn't redrive {chosen.name}: {error} Nothing of it is published: the next scheduled run takes its "
+            "objects."
+        ) from error
+    return chosen

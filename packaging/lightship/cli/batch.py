@@ -115,7 +115,8 @@ def status_command(*, project: Path, stage: str | None, as_json: bool) -> None:
         print_json([each.to_dict() for each in found])
         return
     for each in found:
-        again = f"  redriven {each.redrives} times" if each.redrives else ""
+        times = "once" if each.redrives == 1 else f"{each.redrives} times"
+        again = f"  redriven {times}" if each.redrives else ""
         click.echo(f"{each.started}  {each.status:<10} {each.name}{again}")
 
 

@@ -22,6 +22,7 @@ from lightship.operate.stacks import read_stack
 from lightship.operate.status import last_batch
 from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.findings import CheckFailedError
+from lightship.rehearsal.redriving import EVERY_PERCENT, Portion, run_redriven
 from lightship.rehearsal.schedules import fire
 from lightship.rehearsal.workspace import Workspace
 from lightship_runtime.contract import Contract
@@ -150,7 +151,8 @@ def run_batch(
     clients: Clients, stack: str, outputs: Mapping[str, str], config: Config, release: Release,
     contract: Contract, golden: Golden, tolerance: float,
 ) -> str:  # fmt: skip
-    """Put the golden rows where the schedule looks, in two portions, start it after each, and reconcile.
+    """Put the golden rows where the schedule looks, in two portions, start it after each, and reconcile. The second
+    run has to be redriven.
 
     Raises CheckFailedError.
     """
@@ -158,12 +160,18 @@ def run_batch(
     if batch is None or batch.input is None or batch.output is None:
         raise CheckFailedError(f"{config.service} has no [batch] to rehearse.")
     prepared = prepare(batch, contract, golden)
-    runs = []
+    first, second = (Portion(*_place(batch.input, name), data) for name, data in prepared.objects.items())
     now = datetime.now(UTC).replace(microsecond=0)
-    for day, (name, data) in enumerate(prepared.objects.items()):
-        bucket, key = _place(batch.input, name)
-        clients("s3").put_object(Bucket=bucket, Key=key, Body=data)
-        runs.append(fire(clients, outputs["BatchSchedule"], now + timedelta(days=day)))
+    later = now + timedelta(days=1)
+    first.put(clients)
+    runs = [fire(clients, outputs["BatchSchedule"], now)]
+    # Where every failure is tolerated, no run fails that could be redriven.
+    fails = batch.tolerated_failure_percent < EVERY_PERCENT
+    if fails:
+        runs.append(run_redriven(clients, outputs, second, later))
+    else:
+        second.put(clients)
+        runs.append(fire(clients, outputs["BatchSchedule"], later))
     wanted = {"rows_in": len(prepared.keys) + prepared.bad, "rows_scored": len(prepared.keys),
               "rows_rejected": prepared.bad}  # fmt: skip
     _must_equal("counts of the runs", wanted, {name: sum(run[name] for run in runs) for name in wanted})
@@ -181,7 +189,8 @@ def run_batch(
     if counted is not None:
         _must_equal("rows counted for the monitor, and rejects", (len(prepared.keys), prepared.bad), counted)
     return (
-        f"{len(runs)} runs, each of what was new; {wanted['rows_in']} rows in: {wanted['rows_scored']} scored, "
+        f"{len(runs)} runs, each of what was new{', the second failed and redriven' if fails else ''}; "
+        f"{wanted['rows_in']} rows in: {wanted['rows_scored']} scored, "
         f"{prepared.bad} rejected; predictions agree with the model's by key; a time delivered twice changed nothing"
         + ("; all of them counted for the monitor" if counted else "")
     )

@@ -40,7 +40,7 @@ UNSTAGED = "live"
 NOT_PROVEN = (
     "IAM permissions: every role exists as written, but the emulation lets each of them do anything",
     "quotas of your account, service limits, and the time that AWS takes",
-    "the minutes of a gradual shift: its steps follow each other at once",
+    "the minutes of a gradual shift, and the seconds between a batch's attempts: they follow each other at once",
     "schedules firing by the clock, Firehose's own waiting and unpacking, e-mail being delivered, DNS and certificates",
     "Lambda's memory limit, CPU share, arm64 processors, and the start of a real microVM",
 )

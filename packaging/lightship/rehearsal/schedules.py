@@ -67,12 +67,17 @@ def _invoke(clients: Clients, arn: str, given: str) -> Any:
 def _execute(clients: Clients, arn: str, given: str) -> Any:
     client = clients("stepfunctions")
     started = client.start_execution(stateMachineArn=arn, input=given, name=uuid.uuid4().hex)["executionArn"]
+    return output_of(clients, started)
+
+
+def output_of(clients: Clients, execution: str) -> Any:
+    """What an execution gives when it has ended. Raises ScheduleError when it didn't end well, or in time."""
     deadline = time.monotonic() + RUN_TIMEOUT_S
     while time.monotonic() < deadline:
-        run = client.describe_execution(executionArn=started)
+        run = clients("stepfunctions").describe_execution(executionArn=execution)
         if run["status"] == "SUCCEEDED":
             return json.loads(run["output"])
         if run["status"] != "RUNNING":
-            raise ScheduleError(f"The run {started} {run['status'].lower()}: {run.get('error')}: {run.get('cause')}")
+            raise ScheduleError(f"The run {execution} {run['status'].lower()}: {run.get('error')}: {run.get('cause')}")
         time.sleep(POLL_S)
-    raise ScheduleError(f"The run {started} didn't end within {RUN_TIMEOUT_S:.0f} s.")
+    raise ScheduleError(f"The run {execution} didn't end within {RUN_TIMEOUT_S:.0f} s.")

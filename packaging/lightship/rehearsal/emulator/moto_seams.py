@@ -1,11 +1,12 @@
 """Where moto 5.2.5 isn't honest enough for a rehearsal, and what takes its place. It is pinned to that version.
 
-Every seam is named with what moto does by itself. Nothing outside of this module and `notifications` touches moto's
-insides.
+Every seam is named with what moto does by itself. Besides this module, only `notifications`, `item_batcher`, `map_runs`
+and `redrives` touch moto's insides.
 """
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from lightship_runtime.errors import LightshipError
 
 MOTO = "5.2.5"
 KEPT_SETTINGS = ("LoggingConfig", "DeadLetterConfig", "SnapStart", "FileSystemConfigs")
+LONGEST_RETRY_WAIT_S = 0.1
 
 
 def prepare_environment(account: str, port: int) -> None:
@@ -196,12 +198,14 @@ def _mute_rules() -> None:
 
 
 def _state_machines(aws: Clients) -> None:
-    """moto executes state machines on request only, signs its calls with keys of its own, and can't batch items."""
+    """moto executes state machines on request only, signs its calls with keys of its own, waits out a Retry's seconds,
+    can't batch items, and neither fails a distributed map nor redrives."""
     import boto3
     from moto.core.config import default_user_config
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
     from moto.stepfunctions.parser.asl.utils import boto_client
 
-    from lightship.rehearsal.emulator import item_batcher
+    from lightship.rehearsal.emulator import item_batcher, redrives
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
 
@@ -213,8 +217,13 @@ def _state_machines(aws: Clients) -> None:
         }
         return boto3.client(**named)
 
+    def wait(seconds: float) -> None:
+        time.sleep(min(seconds, LONGEST_RETRY_WAIT_S))
+
     _replace(boto_client, "boto3", SimpleNamespace(client=client))
+    _replace(retrier_decl, "time", SimpleNamespace(sleep=wait))
     item_batcher.install()
+    redrives.install()
 
 
 def _subscriptions() -> None:

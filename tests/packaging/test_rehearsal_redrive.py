@@ -1,0 +1,274 @@
+"""A scheduled run that fails at a chunk and is redriven, by the command, on the emulated state machine."""
+
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner, Result
+
+from lightship.cli.batch import batch_group
+from lightship.rehearsal.aws import EmulatedAws
+from lightship.rehearsal.clients import clients_of, stack_outputs
+from lightship.rehearsal.emulator.clients import Clients
+from lightship.rehearsal.emulator.map_runs import Children, Pool, Tolerance
+from lightship.rehearsal.emulator.redrives import Run
+from lightship.rehearsal.schedules import ScheduleError, fire
+from lightship_cdk.batch_definition import definition
+from lightship_cdk.batch_settings import BatchSettings
+from lightship_runtime.batch.errors import BatchError
+from lightship_runtime.batch.planning import CHUNK
+from lightship_runtime.manifest import Release
+
+STACK = "signs"
+LOGS = "/batch"
+BATCH = BatchSettings(
+    schedule="rate(1 day)", input="s3://data/in/", output="s3://data/out/", key=("id",), keep=("id",), concurrency=1
+)
+
+
+def pool(children: Children, *, runs: bool = True) -> Pool:
+    return Pool(children, Tolerance(), lambda place: place, lambda: runs)
+
+
+def work_off(given: Pool, failing: frozenset[int] = frozenset()) -> list[int]:
+    """What a worker would do; the places of the children that it ran."""
+    done: list[int] = []
+    while (place := given.next_job()) is not None:
+        done.append(place)
+        given.settle(place, succeeded=place not in failing, output=f"of {place}")
+        given.close_job(place)
+    given.await_jobs()
+    return done
+
+
+def test_a_map_stops_at_the_first_failure_and_runs_the_rest_when_redriven() -> None:
+    children = Children(list("abcde"))
+    first = pool(children)
+    assert work_off(first, frozenset({2})) == [0, 1, 2]
+    assert first.has_failed
+    again = pool(children)
+    assert work_off(again) == [2, 3, 4]
+    assert not again.has_failed
+    assert children.outputs == {place: f"of {place}" for place in range(5)}
+    assert work_off(pool(Children([]))) == []
+
+
+def test_what_ends_after_the_map_failed_is_run_again() -> None:
+    children = Children(list("ab"))
+    first = pool(children)
+    assert (first.next_job(), first.next_job()) == (0, 1)
+    for place, succeeded in ((1, False), (0, True)):
+        first.settle(place, succeeded=succeeded, output=None)
+        first.close_job(place)
+    first.await_jobs()
+    assert work_off(pool(children)) == [0, 1]
+
+
+def test_no_child_starts_once_the_execution_was_stopped() -> None:
+    assert work_off(pool(Children(list("ab")), runs=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "failed", "exceeded"),
+    [
+        (Tolerance(), 0, False),
+        (Tolerance(), 1, True),
+        (Tolerance(count=2), 2, False),
+        (Tolerance(count=2), 3, True),
+        (Tolerance(percent=25.0), 10, False),
+        (Tolerance(percent=25.0), 11, True),
+        (Tolerance(count=50, percent=5.0), 3, True),
+    ],
+)
+def test_failures_are_tolerated_up_to_a_count_and_a_share(tolerance: Tolerance, failed: int, exceeded: bool) -> None:
+    assert tolerance.is_exceeded(failed, 40) is exceeded
+
+
+def test_only_the_redriven_map_goes_on_with_its_children() -> None:
+    run = Run()
+    run.enter("Score", {})
+    children = run.children_of("Score", [1, 2])
+    assert run.children_of("Score", [1, 2]) is not children  # another attempt of the same state
+    kept = run.children_of("Score", [1, 2])
+    assert run.children_of("A map within it", [3]) is not kept
+    run.enter("Score", {})
+    run.redrive(pd.Timestamp("2026-11-23", tz="UTC").to_pydatetime())
+    run.enter("Score", {})
+    assert run.children_of("Score", [1, 2, 3]) is kept
+    run.enter("Commit", {})
+    run.enter("Score", {})
+    assert run.children_of("Score", [1, 2]) is not kept
+    assert run.told()["redriveCount"] == 1
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The signs' batch.zip behind a schedule and its state machine, and a project that names the stack."""
+
+    clients: Clients
+    project: Path
+
+    def command(self, *arguments: str) -> Result:
+        return CliRunner().invoke(
+            batch_group, [*arguments, "--project", str(self.project)], catch_exceptions=False, standalone_mode=False
+        )
+
+    def status(self) -> Any:
+        return json.loads(self.command("status", "--json").stdout)
+
+    def objects(self, prefix: str) -> dict[str, Any]:
+        found = self.clients("s3").list_objects_v2(Bucket="data", Prefix=prefix).get("Contents", ())
+        return {each["Key"]: (each["ETag"], each["LastModified"]) for each in found}
+
+    def read(self, key: str) -> bytes:
+        data: bytes = self.clients("s3").get_object(Bucket="data", Key=key)["Body"].read()
+        return data
+
+    def invocations(self) -> int:
+        pages = self.clients("logs").get_paginator("filter_log_events").paginate(logGroupName=LOGS)
+        return sum(event["message"].startswith("REPORT") for page in pages for event in page["events"])
+
+
+@pytest.fixture
+def deployed(signs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    (tmp_path / "lightship.toml").write_text(f'[model]\nname = "{STACK}"\n')
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    with EmulatedAws.start() as aws:
+        for name, text in aws.environment.items():
+            monkeypatch.setenv(name, text)
+        clients = clients_of(aws)
+        clients("s3").create_bucket(Bucket="data")
+        clients("s3").upload_file(str(signs.release / "batch.zip"), "data", "batch.zip")
+        function = f"arn:aws:lambda:{aws.region}:{aws.account}:function:{STACK}"
+        change = clients("cloudformation").create_change_set(
+            StackName=STACK,
+            ChangeSetName="first",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps(template(Release.read(signs.release), function)),
+        )
+        clients("cloudformation").execute_change_set(ChangeSetName=change["Id"])
+        clients("cloudformation").get_waiter("stack_create_complete").wait(
+            StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        yield Deployed(clients, tmp_path)
+
+
+def template(release: Release, function: str) -> dict[str, Any]:
+    allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    role = {"Fn::GetAtt": ["Role", "Arn"]}
+    resources = {
+        "Role": ("AWS::IAM::Role", {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [allowed]}}),
+        "Function": (
+            "AWS::Lambda::Function",
+            {
+                "FunctionName": STACK,
+                "Code": {"S3Bucket": "data", "S3Key": "batch.zip"},
+                "Handler": release.artifacts["batch"].handler,
+                "Runtime": f"python{release.target.python}",
+                "Role": role,
+                "Timeout": 60,
+                "MemorySize": 1024,
+                "LoggingConfig": {"LogGroup": LOGS},
+            },
+        ),
+        "Runs": (
+            "AWS::StepFunctions::StateMachine",
+            {"RoleArn": role, "DefinitionString": json.dumps(definition(function, BATCH))},
+        ),
+        "Schedule": (
+            "AWS::Scheduler::Schedule",
+            {
+                "ScheduleExpression": BATCH.schedule,
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {
+                    "Arn": {"Ref": "Runs"},
+                    "RoleArn": role,
+                    "Input": json.dumps({"time": "<aws.scheduler.scheduled-time>"}),
+                },
+            },
+        ),
+    }
+    return {
+        "Resources": {name: {"Type": kind, "Properties": properties} for name, (kind, properties) in resources.items()},
+        "Outputs": {
+            "FunctionName": {"Value": {"Ref": "Function"}},
+            "BatchStateMachine": {"Value": {"Ref": "Runs"}},
+            "BatchSchedule": {"Value": {"Ref": "Schedule"}},
+        },
+    }
+
+
+def parquet(rows: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    rows.to_parquet(buffer, compression=None)
+    return buffer.getvalue()
+
+
+@pytest.mark.slow
+def test_a_run_that_failed_at_a_chunk_is_redriven_to_its_end(deployed: Deployed, signs: Any) -> None:
+    s3, sfn = deployed.clients("s3"), deployed.clients("stepfunctions")
+    # So wide that the second object is another item's: an item takes so many bytes.
+    padding = [np.random.default_rng(4).bytes(CHUNK), *[b""] * 499]
+    s3.put_object(Bucket="data", Key="in/a.parquet", Body=parquet(signs.rows[:500].assign(padding=padding)))
+    # Planned by what the listing says of it; it can't be read until it is restored.
+    s3.put_object(Bucket="data", Key="in/b.parquet", Body=parquet(signs.rows[500:]), StorageClass="GLACIER")
+    outputs = stack_outputs(deployed.clients, STACK)
+    with pytest.raises(ScheduleError, match=r"failed: States\.ExceedToleratedFailureThreshold"):
+        fire(deployed.clients, outputs["BatchSchedule"])
+    (failed,) = deployed.status()
+    assert (failed["status"], failed["redrives"]) == ("FAILED", 0)
+    before = deployed.objects("out/")
+    scored = {key: seen for key, seen in before.items() if "part-000000" in key or "result" in key}
+    assert len(scored) == 2
+    assert not any(key.endswith(("_SUCCESS", "part-000001.parquet")) for key in before)
+    calls = deployed.invocations()
+
+    s3.restore_object(Bucket="data", Key="in/b.parquet", RestoreRequest={"Days": 1})
+    assert deployed.command("redrive").stdout == f"{failed['name']} goes on from where it failed.\n"
+    deadline = time.monotonic() + 60
+    while (told := deployed.status()[0])["status"] == "RUNNING":
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
+    assert (told["status"], told["redrives"], told["name"]) == ("SUCCEEDED", 1, failed["name"])
+    assert "SUCCEEDED  " + failed["name"] + "  redriven once" in deployed.command("status").stdout
+
+    after = deployed.objects("out/")
+    assert {key: after[key] for key in scored} == scored
+    # The item that was scored isn't asked for again: one call scores the other, one commits.
+    assert deployed.invocations() == calls + 2
+    (success,) = (key for key in after if key.endswith("/_SUCCESS"))
+    manifest = json.loads(deployed.read(success.replace("_SUCCESS", "_manifest.json")))
+    assert {name: manifest[name] for name in ("rows_in", "rows_scored", "rows_rejected")} == {
+        "rows_in": 900,
+        "rows_scored": 900,
+        "rows_rejected": 0,
+    }
+    parts = [
+        pd.read_parquet(io.BytesIO(deployed.read(success.replace("_SUCCESS", each["name"]))))
+        for each in manifest["parts"]
+    ]
+    merged = pd.concat(parts, ignore_index=True)
+    assert merged["id"].tolist() == signs.rows["id"].tolist()
+    assert (merged["prediction"] == signs.model.predict(signs.rows[["a", "b"]])).all()
+
+    with pytest.raises(BatchError, match=f"no failed run to redrive; the latest are: {failed['name']} SUCCEEDED"):
+        deployed.command("redrive")
+    run = sfn.describe_execution(executionArn=failed["arn"])
+    assert (run["redriveCount"], run["redriveStatus"]) == (1, "NOT_REDRIVABLE")
+    with pytest.raises(ClientError, match=r"ExecutionNotRedrivable.*Execution is SUCCEEDED and cannot be redriven"):
+        sfn.redrive_execution(executionArn=failed["arn"])
+    assert json.loads(run["input"])["time"]
+    history = [each["type"] for each in sfn.get_execution_history(executionArn=failed["arn"])["events"]]
+    assert history.count("ExecutionStarted") == history.count("ExecutionRedriven") == 1
+    assert history.count("TaskStateEntered") == 3
