@@ -110,6 +110,90 @@ def test_only_the_redriven_map_goes_on_with_its_children() -> None:
     assert run.told()["redriveCount"] == 1
 
 
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmulatedAws]:
+    with EmulatedAws.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clients(aws: EmulatedAws) -> Clients:
+    return clients_of(aws)
+
+
+def state_machine(clients: Clients, name: str, **states: dict[str, Any]) -> str:
+    arn: str = clients("stepfunctions").create_state_machine(
+        name=name,
+        roleArn="arn:aws:iam::123456789012:role/runs",
+        definition=json.dumps({"StartAt": next(iter(states)), "States": states}),
+    )["stateMachineArn"]
+    return arn
+
+
+def ended(clients: Clients, execution: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        told: dict[str, Any] = clients("stepfunctions").describe_execution(executionArn=execution)
+        if told["status"] != "RUNNING":
+            return told
+        time.sleep(0.05)
+    raise AssertionError(f"{execution} still runs")
+
+
+@pytest.mark.slow
+def test_a_task_goes_on_with_the_input_it_had(clients: Clients) -> None:
+    sfn, s3 = clients("stepfunctions"), clients("s3")
+    s3.create_bucket(Bucket="things")
+    machine = state_machine(
+        clients,
+        "reads",
+        First={"Type": "Pass", "Result": "thing", "ResultPath": "$.key", "Next": "Read"},
+        Read={
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:s3:headObject",
+            "Parameters": {"Bucket": "things", "Key.$": "$.key"},
+            "ResultSelector": {"size.$": "$.ContentLength"},
+            "ResultPath": "$.read",
+            "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 600, "MaxAttempts": 2}],
+            "End": True,
+        },
+    )
+    execution = sfn.start_execution(stateMachineArn=machine, name="one", input='{"given": 1}')["executionArn"]
+    failed = ended(clients, execution)
+    assert (failed["status"], failed["redriveCount"], failed["redriveStatus"]) == ("FAILED", 0, "REDRIVABLE")
+    assert "redriveDate" not in failed
+    sfn.redrive_execution(executionArn=execution)
+    assert ended(clients, execution)["redriveCount"] == 1
+    s3.put_object(Bucket="things", Key="thing", Body=b"1234567")
+    date = sfn.redrive_execution(executionArn=execution, clientToken="same")["redriveDate"]
+    done = ended(clients, execution)
+    # Asked twice with one token, it is one redrive.
+    assert sfn.redrive_execution(executionArn=execution, clientToken="same")["redriveDate"] == date
+    assert (done["status"], done["redriveCount"], done["redriveDate"]) == ("SUCCEEDED", 2, date)
+    assert json.loads(done["output"]) == {"given": 1, "key": "thing", "read": {"size": 7}}
+    assert (done["name"], json.loads(done["input"])) == ("one", {"given": 1})
+    history = [each["type"] for each in sfn.get_execution_history(executionArn=execution)["events"]]
+    assert (history.count("PassStateEntered"), history.count("TaskStateEntered")) == (1, 3)
+    (listed,) = sfn.list_executions(stateMachineArn=machine)["executions"]
+    assert (listed["redriveCount"], listed["redriveDate"]) == (2, date)
+
+
+@pytest.mark.slow
+def test_what_was_stopped_goes_on_and_what_runs_is_refused(clients: Clients) -> None:
+    sfn = clients("stepfunctions")
+    machine = state_machine(clients, "waits", Wait={"Type": "Wait", "Seconds": 2, "End": True})
+    execution = sfn.start_execution(stateMachineArn=machine, name="one")["executionArn"]
+    time.sleep(0.3)
+    with pytest.raises(ClientError, match=r"ExecutionNotRedrivable.*Execution is RUNNING and cannot be redriven"):
+        sfn.redrive_execution(executionArn=execution)
+    sfn.stop_execution(executionArn=execution)
+    assert ended(clients, execution)["status"] == "ABORTED"
+    sfn.redrive_execution(executionArn=execution)
+    assert ended(clients, execution)["status"] == "SUCCEEDED"
+    with pytest.raises(ClientError, match="ExecutionDoesNotExist"):
+        sfn.redrive_execution(executionArn=execution.replace("one", "two"))
+
+
 @dataclass(frozen=True)
 class Deployed:
     """The signs' batch.zip behind a schedule and its state machine, and a project that names the stack."""
@@ -139,29 +223,29 @@ class Deployed:
 
 
 @pytest.fixture
-def deployed(signs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+def deployed(
+    signs: Any, aws: EmulatedAws, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Deployed:
     (tmp_path / "lightship.toml").write_text(f'[model]\nname = "{STACK}"\n')
     for name in list(os.environ):
         if name.startswith("AWS_") or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
-    with EmulatedAws.start() as aws:
-        for name, text in aws.environment.items():
-            monkeypatch.setenv(name, text)
-        clients = clients_of(aws)
-        clients("s3").create_bucket(Bucket="data")
-        clients("s3").upload_file(str(signs.release / "batch.zip"), "data", "batch.zip")
-        function = f"arn:aws:lambda:{aws.region}:{aws.account}:function:{STACK}"
-        change = clients("cloudformation").create_change_set(
-            StackName=STACK,
-            ChangeSetName="first",
-            ChangeSetType="CREATE",
-            TemplateBody=json.dumps(template(Release.read(signs.release), function)),
-        )
-        clients("cloudformation").execute_change_set(ChangeSetName=change["Id"])
-        clients("cloudformation").get_waiter("stack_create_complete").wait(
-            StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-        )
-        yield Deployed(clients, tmp_path)
+    for name, text in aws.environment.items():
+        monkeypatch.setenv(name, text)
+    clients("s3").create_bucket(Bucket="data")
+    clients("s3").upload_file(str(signs.release / "batch.zip"), "data", "batch.zip")
+    function = f"arn:aws:lambda:{aws.region}:{aws.account}:function:{STACK}"
+    change = clients("cloudformation").create_change_set(
+        StackName=STACK,
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(template(Release.read(signs.release), function)),
+    )
+    clients("cloudformation").execute_change_set(ChangeSetName=change["Id"])
+    clients("cloudformation").get_waiter("stack_create_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    return Deployed(clients, tmp_path)
 
 
 def template(release: Release, function: str) -> dict[str, Any]:
@@ -236,10 +320,8 @@ def test_a_run_that_failed_at_a_chunk_is_redriven_to_its_end(deployed: Deployed,
 
     s3.restore_object(Bucket="data", Key="in/b.parquet", RestoreRequest={"Days": 1})
     assert deployed.command("redrive").stdout == f"{failed['name']} goes on from where it failed.\n"
-    deadline = time.monotonic() + 60
-    while (told := deployed.status()[0])["status"] == "RUNNING":
-        assert time.monotonic() < deadline, told
-        time.sleep(0.1)
+    assert ended(deployed.clients, failed["arn"])["status"] == "SUCCEEDED"
+    told = deployed.status()[0]
     assert (told["status"], told["redrives"], told["name"]) == ("SUCCEEDED", 1, failed["name"])
     assert "SUCCEEDED  " + failed["name"] + "  redriven once" in deployed.command("status").stdout
 
