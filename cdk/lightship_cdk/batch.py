@@ -18,9 +18,11 @@ from lightship_cdk.checks import accept, wildcard
 from lightship_cdk.custody import Custody
 from lightship_cdk.function import ARCHITECTURES, RUNTIMES
 from lightship_cdk.monitoring_store import COUNTS, MonitoringStore
+from lightship_cdk.network import ANY_INTERFACE, allow_network, place_in
 from lightship_cdk.notifications import Notifications
 from lightship_cdk.releases import PackagedRelease, RefusedReleaseError
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
+from lightship_cdk.settings import Network
 from lightship_cdk.watched import Watched, WatchedBatch
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
@@ -33,7 +35,8 @@ class ScheduledBatch(Construct):
 
     Raises RefusedReleaseError for a release without batch.zip. The buckets exist already, are in the stack's account,
     and are encrypted by keys that the function may use. Where there is a `store`, a run adds its counts to it. Given
-    `notifications` it makes its own alarms; a ModelService watches it with everything else, by `watched`.
+    `notifications` it makes its own alarms; a ModelService watches it with everything else, by `watched`. In a
+    `network`, the function has to reach S3 from there.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class ScheduledBatch(Construct):
         custody: Custody,
         notifications: Notifications | None = None,
         store: MonitoringStore | None = None,
+        network: Network | None = None,
     ) -> None:
         super().__init__(scope, id)
         _refuse_without_batch(release)
@@ -55,7 +59,7 @@ class ScheduledBatch(Construct):
         self._store = store
         self._stack = cdk.Stack.of(self)
         self.log_group = custody.log_group(self, "Logs")
-        self.function = self._function(release, stage)
+        self.function = self._function(release, stage, network)
         self.state_machine = self._state_machine(custody)
         self.dead_letters = sqs.Queue(
             self, "DeadLetters", enforce_ssl=True, retention_period=cdk.Duration.days(14),
@@ -76,8 +80,9 @@ class ScheduledBatch(Construct):
             )
             self.alarms = Alarms(self, "Alarms", watched=watched)
 
-    def _function(self, release: PackagedRelease, stage: str) -> lambda_.Function:
+    def _function(self, release: PackagedRelease, stage: str, network: Network | None) -> lambda_.Function:
         manifest = release.manifest
+        place = place_in(self, network)
         function = lambda_.Function(
             self,
             "Function",
@@ -86,12 +91,15 @@ class ScheduledBatch(Construct):
             architecture=ARCHITECTURES[manifest.architecture],
             handler=release.artifact("batch").handler,
             code=lambda_.Code.from_asset(release.zip_path("batch")),
-            role=closed(self._function_role()),
+            role=closed(self._function_role(network)),
             log_group=self.log_group,
             memory_size=self.settings.memory_mb,
             timeout=cdk.Duration.seconds(self.settings.timeout_s),
             environment=self._environment(stage),
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
+            vpc=place.vpc,
+            vpc_subnets=place.subnets,
+            security_groups=place.security_groups,
         )
         accept(self, "AwsSolutions-L1", "The release was proven on this Python, and another needs another release.")
         return function
@@ -100,7 +108,7 @@ class ScheduledBatch(Construct):
         counted = {"LIGHTSHIP_MONITORING": self._store.address} if self._store else {}
         return {"LIGHTSHIP_STAGE": stage, "OMP_NUM_THREADS": "1", **counted}
 
-    def _function_role(self) -> iam.Role:
+    def _function_role(self, network: Network | None) -> iam.Role:
         """It may read the input, write the output and the monitor's counts, and delete nothing."""
         (source, source_prefix), (sink, sink_prefix) = place_of(self.settings.input), place_of(self.settings.output)
         role = create_role(
@@ -109,6 +117,7 @@ class ScheduledBatch(Construct):
             "lambda.amazonaws.com",
             [
                 allow_logging(self.log_group.log_group_arn),
+                *allow_network(network),
                 allow(["s3:GetObject"], self._objects(source, source_prefix)),
                 allow(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], self._objects(sink, sink_prefix)),
                 _listing(self._bucket(source), source_prefix),
@@ -116,6 +125,8 @@ class ScheduledBatch(Construct):
                 *(self._store.statements(write=[COUNTS]) if self._store else ()),
             ],
         )
+        if network:
+            accept_any_resource(role, ANY_INTERFACE)
         if self._store:
             self._store.accept_prefixes(role, [COUNTS])
         for bucket, prefix in ((source, source_prefix), (sink, sink_prefix)):

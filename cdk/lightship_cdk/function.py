@@ -1,9 +1,6 @@
 """The predicting function: the release's own zip, its version, and the alias `live` that callers reach."""
 
-from dataclasses import dataclass
-
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -11,6 +8,7 @@ from constructs import Construct
 from lightship_cdk.checks import accept
 from lightship_cdk.custody import Custody
 from lightship_cdk.interfaces import as_version
+from lightship_cdk.network import ANY_INTERFACE, allow_network, place_in
 from lightship_cdk.releases import PackagedRelease
 from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.settings import FunctionSettings, Network
@@ -38,14 +36,6 @@ def memory_for(release: PackagedRelease) -> int:
 
 
 TRACING_ACTIONS = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
-VPC_ACTIONS = (
-    "ec2:CreateNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:DeleteNetworkInterface",
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:UnassignPrivateIpAddresses",
-)
 
 
 class PredictFunction(Construct):
@@ -76,7 +66,7 @@ class PredictFunction(Construct):
         self.memory_mb = settings.memory_mb or memory_for(release)
         self.log_group = custody.log_group(self, "Logs")
         self.role = self._role(settings, network)
-        place = place_in(self, network) if network else None
+        place = place_in(self, network)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -99,9 +89,9 @@ class PredictFunction(Construct):
             current_version_options=lambda_.VersionOptions(
                 description=f"release {manifest.version}", removal_policy=cdk.RemovalPolicy.RETAIN
             ),
-            vpc=place and place.vpc,
-            vpc_subnets=place and place.subnets,
-            security_groups=place and place.security_groups,
+            vpc=place.vpc,
+            vpc_subnets=place.subnets,
+            security_groups=place.security_groups,
         )
         accept(self, "AwsSolutions-L1", "The release was proven on this Python, and another needs another release.")
         self.version = self.function.current_version
@@ -115,14 +105,11 @@ class PredictFunction(Construct):
 
     def _role(self, settings: FunctionSettings, network: Network | None) -> iam.Role:
         """It may write its log, and reach a network or X-Ray where the settings say so."""
-        statements = [allow_logging(self.log_group.log_group_arn)]
-        reasons: list[str] = []
+        statements = [allow_logging(self.log_group.log_group_arn), *allow_network(network)]
+        reasons = [ANY_INTERFACE] if network else []
         if settings.tracing:
             statements.append(allow(TRACING_ACTIONS, "*"))
             reasons.append("X-Ray has no resource to name for a trace.")
-        if network is not None:
-            statements.append(allow(VPC_ACTIONS, "*"))
-            reasons.append("EC2 has no resource to name for the network interfaces that Lambda makes.")
         role = create_role(self, "Role", "lambda.amazonaws.com", statements)
         if reasons:
             accept_any_resource(role, " ".join(reasons))
@@ -133,24 +120,3 @@ def _environment(stage: str, sampled_share: float, capture: Capture) -> dict[str
     sampling = {"LIGHTSHIP_SAMPLED_SHARE": repr(sampled_share)} if sampled_share else {}
     captured = {} if capture.mode == Capture().mode else capture.to_environment()
     return {"LIGHTSHIP_STAGE": stage, **sampling, **captured}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a network a function runs, as the CDK wants to hear it."""
-
-    vpc: ec2.IVpc
-    subnets: ec2.SubnetSelection
-    security_groups: list[ec2.ISecurityGroup]
-
-
-def place_in(scope: Construct, network: Network) -> Place:
-    """The place that the ids name."""
-    # The zones are never used: the subnets are named one by one.
-    vpc = ec2.Vpc.from_vpc_attributes(scope, "Vpc", vpc_id=network.vpc_id, availability_zones=["unused"])
-    subnets = [ec2.Subnet.from_subnet_id(scope, f"Subnet{i}", name) for i, name in enumerate(network.subnet_ids)]
-    groups = [
-        ec2.SecurityGroup.from_security_group_id(scope, f"SecurityGroup{i}", name, mutable=False)
-        for i, name in enumerate(network.security_group_ids)
-    ]
-    return Place(vpc, ec2.SubnetSelection(subnets=subnets), groups)

@@ -1,8 +1,10 @@
 """Monitoring of a deployed model: its telemetry delivered to a bucket, an hourly function over it, and late labels."""
 
 import json
+from collections.abc import Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
@@ -14,9 +16,11 @@ from lightship_cdk.function import ARCHITECTURES, RUNTIMES, PredictFunction
 from lightship_cdk.monitoring_delivery import TelemetryDelivery
 from lightship_cdk.monitoring_settings import MonitoringSettings
 from lightship_cdk.monitoring_store import ACCEPTED, BASELINES, COUNTS, LABELS, RESULTS, TELEMETRY, MonitoringStore
+from lightship_cdk.network import ANY_INTERFACE, allow_network, place_in
 from lightship_cdk.releases import PackagedRelease
-from lightship_cdk.roles import allow, allow_logging, closed, create_role
+from lightship_cdk.roles import accept_any_resource, allow, allow_logging, closed, create_role
 from lightship_cdk.runtime_code import FEEDBACK
+from lightship_cdk.settings import Network
 
 ARTIFACT = "monitor"
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
@@ -34,7 +38,7 @@ class Monitoring(Construct):
     """What watches the predictions of `live`. Made of a release that has a monitor.zip; see `can_be_monitored`.
 
     `feedback` takes late labels, for an endpoint to put behind a route. `failures` holds runs that couldn't be started
-    or failed twice.
+    or failed twice. In a `network`, both functions have to reach S3 from there.
     """
 
     def __init__(
@@ -46,9 +50,12 @@ class Monitoring(Construct):
         stage: str,
         custody: Custody,
         settings: MonitoringSettings | None = None,
+        network: Network | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.settings = settings or MonitoringSettings()
+        self._network = network
+        self._place = place_in(self, network)
         self.store = MonitoringStore(self, "Store", custody=custody, retention_days=self.settings.retention_days)
         self.delivery = TelemetryDelivery(
             self, "Delivery", log_group=live.log_group, store=self.store, custody=custody, settings=self.settings
@@ -78,9 +85,10 @@ class Monitoring(Construct):
                 allow_logging(log_group.log_group_arn),
                 allow(["sqs:SendMessage"], self.failures.queue_arn),
                 *self.store.statements(read=[*READ, ACCEPTED], write=WRITTEN),
+                *allow_network(self._network),
             ],
         )
-        self.store.accept_prefixes(role, READ)
+        self._accept(role, READ)
         function = lambda_.Function(
             self,
             "Function",
@@ -99,6 +107,9 @@ class Monitoring(Construct):
             retry_attempts=RUN_RETRIES,
             max_event_age=cdk.Duration.seconds(LATEST_START_S),
             dead_letter_queue=self.failures,
+            vpc=self._place.vpc,
+            vpc_subnets=self._place.subnets,
+            security_groups=self._place.security_groups,
         )
         accept(
             function, "AwsSolutions-L1", "Its NumPy was packaged for this Python, and another needs another release."
@@ -136,9 +147,13 @@ class Monitoring(Construct):
     def _feedback(self, release: PackagedRelease, custody: Custody) -> lambda_.Function:
         """It may put labels into the bucket, and see nothing there."""
         log_group = custody.log_group(self, "FeedbackLogs")
-        statements = [allow_logging(log_group.log_group_arn), *self.store.statements(write=[LABELS])]
+        statements = [
+            allow_logging(log_group.log_group_arn),
+            *self.store.statements(write=[LABELS]),
+            *allow_network(self._network),
+        ]
         role = create_role(self, "FeedbackRole", "lambda.amazonaws.com", statements)
-        self.store.accept_prefixes(role, [LABELS])
+        self._accept(role, [LABELS])
         function = lambda_.Function(
             self,
             "Feedback",
@@ -152,9 +167,18 @@ class Monitoring(Construct):
             memory_size=FEEDBACK_MEMORY_MB,
             timeout=cdk.Duration.seconds(FEEDBACK_TIMEOUT_S),
             environment=self._environment,
+            vpc=self._place.vpc,
+            vpc_subnets=self._place.subnets,
+            security_groups=self._place.security_groups,
         )
         accept(function, "AwsSolutions-L1", "The runtime modules it is made of are tested on this Python.")
         return function
+
+    def _accept(self, role: iam.Role, prefixes: Sequence[str]) -> None:
+        """What cdk-nag would find of a role that uses these prefixes."""
+        self.store.accept_prefixes(role, prefixes)
+        if self._network:
+            accept_any_resource(role, ANY_INTERFACE)
 
 
 def _judging(settings: MonitoringSettings) -> dict[str, str]:

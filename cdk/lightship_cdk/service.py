@@ -116,6 +116,7 @@ class ModelService(Construct):
             stage=settings.stage_name,
             custody=self.custody,
             settings=settings.monitoring,
+            network=settings.network,
         )
         self.endpoint.add_feedback(monitoring.feedback)
         return monitoring
@@ -132,6 +133,7 @@ class ModelService(Construct):
             settings=settings.batch,
             custody=self.custody,
             store=self.monitoring and self.monitoring.store,
+            network=settings.network,
         )
 
     def _explain(self, settings: ServiceSettings) -> Notifier:

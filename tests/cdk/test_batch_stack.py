@@ -18,6 +18,7 @@ from lightship_cdk.alarm_table import SILENT
 from lightship_cdk.alarm_table.batch import BATCH_ALARMS
 from lightship_cdk.batch_definition import definition
 from lightship_cdk.batch_settings import BatchSettings
+from lightship_cdk.network import VPC_ACTIONS
 from lightship_cdk.releases import PackagedRelease, RefusedReleaseError
 from lightship_cdk.settings_error import SettingsError
 from lightship_runtime.manifest import MANIFEST, Release
@@ -32,7 +33,10 @@ BATCH = {
     "max_reject_share": 0.04,
 }
 PROD = {"concurrency": 40, "expected_every_h": 30, "memory": 3008, "timeout": 600}
-CONFIG = parse_config({"batch": BATCH, "stages": {"prod": {"batch": PROD}}}, folder=Path(), stage="prod")
+VPC = {"id": "vpc-0a1b2c3d", "subnets": ["subnet-0a1b2c3d"], "security_groups": ["sg-0a1b2c3d"]}
+CONFIG = parse_config(
+    {"batch": BATCH, "stages": {"prod": {"batch": PROD, "deploy": {"vpc": VPC}}}}, folder=Path(), stage="prod"
+)
 SETTINGS = ServiceSettings.from_config(asdict(CONFIG))
 BATCHES = cast("BatchSettings", SETTINGS.batch)
 
@@ -69,6 +73,13 @@ def statements(template: Template, service: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_function_is_in_the_network(template: Template) -> None:
+    network = {"SubnetIds": VPC["subnets"], "SecurityGroupIds": VPC["security_groups"]}
+    template.has_resource_properties(
+        "AWS::Lambda::Function", {"Description": Match.string_like_regexp("batches"), "VpcConfig": network}
+    )
+
+
 def test_the_schedule_starts_the_machine_with_its_time(template: Template) -> None:
     template.has_resource_properties(
         "AWS::Scheduler::Schedule",
@@ -94,7 +105,7 @@ def test_the_function_deletes_nothing_and_stays_below_its_prefixes(template: Tem
     }
     assert actions == {
         "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload",
-        "s3:ListBucket", "kms:GenerateDataKey",
+        "s3:ListBucket", "kms:GenerateDataKey", *VPC_ACTIONS,
     }  # fmt: skip
     written = [json.dumps(each["Resource"]) for each in allowed if "s3:PutObject" in each["Action"]]
     assert sorted("flights-data/scored/*" in each or "counts/*" in each for each in written) == [True, True]

@@ -115,11 +115,19 @@ def test_the_function_is_what_was_asked_for(rich: Any) -> None:
     assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
     assert function["ReservedConcurrentExecutions"] == 5
     assert function["TracingConfig"] == {"Mode": "Active"}
-    assert function["VpcConfig"] == {
-        "SecurityGroupIds": list(NETWORK.security_group_ids),
-        "SubnetIds": list(NETWORK.subnet_ids),
-    }
     assert {"Key": "team", "Value": "planes"} in function["Tags"]
+
+
+def test_functions_that_see_rows_are_in_the_network_and_those_that_call_more_than_s3_are_not(rich: Any) -> None:
+    expected = {"SecurityGroupIds": list(NETWORK.security_group_ids), "SubnetIds": list(NETWORK.subnet_ids)}
+    for part in ("PredictFunction", "MonitoringFunction", "MonitoringFeedback"):
+        function = only(rich, "AWS::Lambda::Function", part)
+        assert function["VpcConfig"] == expected
+        role = rich.template["Resources"][function["Role"]["Fn::GetAtt"][0]]["Properties"]
+        assert "ec2:CreateNetworkInterface" in json.dumps(role["Policies"])
+    for part in ("NotifierFunction", "RolloutHook"):
+        assert "VpcConfig" not in only(rich, "AWS::Lambda::Function", part)
+    assert not [said for said in rich.said if "subnet" in said.lower()]
 
 
 def test_what_is_captured_is_told_to_the_function(rich: Any) -> None:
