@@ -54,19 +54,21 @@ def make_sbom(subject: Subject, archives: Mapping[str, Path], lock: str) -> byte
     """The bill of these zips, by the use they are for. `lock` gives the distributions' accepted file hashes."""
     hashes = locked_hashes(lock)
     parts: dict[str, Document] = {}
-    wants: dict[str, list[str]] = {}
+    wants: dict[str, set[str]] = {}
     for archive in archives.values():
         with zipfile.ZipFile(archive) as content:
-            for metadata in _distributions(content):
-                part = _package(metadata, hashes.get(distribution(metadata["Name"]), ()))
+            # Another zip may hold another version of what is wanted here.
+            here = {distribution(each["Name"]): each for each in _distributions(content)}
+            for name, metadata in here.items():
+                part = _package(metadata, hashes.get((name, metadata["Version"]), ()))
                 parts[part["bom-ref"]] = part
-                wants[part["bom-ref"]] = [distribution(each) for each in _required(metadata)]
+                wanted = {distribution(each) for each in _required(metadata)} - {name}
+                wants.setdefault(part["bom-ref"], set()).update(_purl(here[each]) for each in wanted & here.keys())
             for lent in subject.lent:
                 if lent.file in content.namelist():
                     parts[f"lent:{lent.file}"] = _borrowed(lent, content.read(lent.file))
     parts[f"pkg:pypi/lightship@{subject.lightship}"] = _runtime(subject)
     model = _model(subject, archives)
-    refs = {distribution(part["name"]): ref for ref, part in parts.items() if part.get("purl")}
     document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -79,7 +81,7 @@ def make_sbom(subject: Subject, archives: Mapping[str, Path], lock: str) -> byte
             "component": _release(subject, archives),
         },
         "components": [model, *(parts[ref] for ref in sorted(parts))],
-        "dependencies": _graph(model["bom-ref"], sorted(parts), wants, refs),
+        "dependencies": _graph(model["bom-ref"], sorted(parts), wants),
     }
     return dump_document(document)
 
@@ -112,10 +114,13 @@ def _distributions(content: zipfile.ZipFile) -> Iterator[Message]:
             yield email.message_from_bytes(content.read(name))
 
 
+def _purl(metadata: Message) -> str:
+    return f"pkg:pypi/{distribution(metadata['Name'])}@{metadata['Version']}"
+
+
 def _package(metadata: Message, hashes: Sequence[str]) -> Document:
-    name, version = distribution(metadata["Name"]), metadata["Version"]
-    purl = f"pkg:pypi/{name}@{version}"
-    part: Document = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    name, purl = distribution(metadata["Name"]), _purl(metadata)
+    part: Document = {"type": "library", "bom-ref": purl, "name": name, "version": metadata["Version"], "purl": purl}
     if summary := metadata["Summary"]:
         part["description"] = str(summary)
     if licences := _licences(metadata):
@@ -216,14 +221,12 @@ def _file(use: str, name: str, content: bytes) -> Document:
     return {"type": "file", "bom-ref": f"{use}:{name}", "name": name, "hashes": [_hash(content)]}
 
 
-def _graph(
-    model: str, parts: Sequence[str], wants: Mapping[str, Sequence[str]], refs: Mapping[str, str]
-) -> list[Document]:
-    """Who needs whom, among what is in the zips: a requirement that no zip meets (an extra, another system) is left
-    out."""
+def _graph(model: str, parts: Sequence[str], wants: Mapping[str, set[str]]) -> list[Document]:
+    """Who needs whom, among what is in one zip together: a requirement that it doesn't meet (an extra, another system)
+    is left out."""
     graph: list[Document] = [{"ref": "release", "dependsOn": [model, *parts]}, {"ref": model}]
     for ref in parts:
-        needed = sorted({refs[name] for name in wants.get(ref, ()) if name in refs and refs[name] != ref})
+        needed = sorted(wants.get(ref, ()))
         graph.append({"ref": ref, "dependsOn": needed} if needed else {"ref": ref})
     return graph
 

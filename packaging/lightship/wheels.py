@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,8 +27,10 @@ def resolve(requirements: Sequence[str], target: Target, *, locked: str = "") ->
     pins = [line for line in (locked or _pins()).splitlines() if "==" in line and distribution(line) not in asked]
     constraints = "\n".join(line.split(" \\")[0].split(";")[0].strip() for line in pins)
     with _temporary("constraints.txt", constraints) as path:
+        arguments = ["pip", "compile", "-", "--constraint", str(path), "--generate-hashes", "--no-annotate"]
         return _uv(
-            ["pip", "compile", "-", "--constraint", str(path), "--generate-hashes", "--no-annotate", *_for(target)],
+            # Any Python will do: without one named, uv tries what lies on the PATH, which takes seconds with pyenv.
+            [*arguments, *_for(target), "--python", sys.executable],
             "\n".join(requirements),
             f"No wheels fit {', '.join(requirements)} on Python {target.python}, {target.architecture}",
         )
@@ -43,7 +46,7 @@ def install(lock: str, target: Target | None, python: Path, folder: Path) -> Non
             [
                 "pip", "install", "--target", str(folder), "--require-hashes", "--no-deps", "--link-mode", "copy",
                 "--no-installer-metadata", "--requirement", str(path),
-                *(["--python", str(python)] if target is None else _for(target)[:-2]),
+                "--python", str(python), *([] if target is None else _for(target)[:-2]),
             ],
             "",
             "The locked wheels can't be installed",
@@ -55,10 +58,14 @@ def distribution(line: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[=<>!~;@]", line.strip(), maxsplit=1)[0]).lower()
 
 
-def locked_hashes(lock: str) -> dict[str, tuple[str, ...]]:
-    """The SHA-256 digests that a requirements file accepts of each distribution."""
-    stanzas = [each for each in re.split(r"\n(?=\S)", lock) if "==" in each]
-    return {distribution(each): tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", each)) for each in stanzas}
+def locked_hashes(lock: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The SHA-256 digests that requirements files accept of each distribution and version."""
+    hashes: dict[tuple[str, str], tuple[str, ...]] = {}
+    for stanza in re.split(r"\n(?=\S)", lock):
+        if pinned := re.match(r"[^=\s]+==([^\s;\\]+)", stanza):
+            found = re.findall(r"--hash=sha256:([0-9a-f]{64})", stanza)
+            hashes[distribution(stanza), pinned[1]] = tuple(found)
+    return hashes
 
 
 def pinned_lines(name: str, lock: str = "") -> str:

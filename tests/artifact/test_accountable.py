@@ -1,9 +1,12 @@
 """A release's papers: sealed where they are the same each time, beside the seal where they tell of times."""
 
+import email
+import hashlib
 import json
 import os
 import re
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from lightship.papers import CARD, REPORT
 from lightship.papers.card import example_row
 from lightship.sbom import SBOM
 from lightship.scoring import LabelsError
+from lightship.wheels import distribution, locked_hashes
 from lightship_runtime.golden import read_golden
 from lightship_runtime.manifest import GOLDEN, Release, Target, read_contract
 
@@ -51,14 +55,33 @@ def test_packaging_again_seals_the_same(packaged: Packaged, tmp_path: Path) -> N
     assert (again.path / SBOM).read_bytes() == (packaged.path / SBOM).read_bytes()
 
 
-def test_the_bill_lists_what_the_lock_holds(packaged: Packaged) -> None:
+@pytest.mark.parametrize(
+    ("use", "lock"),
+    [
+        ("realtime", "requirements.lock"),
+        ("batch", "batch-requirements.lock"),
+        ("monitor", "monitor-requirements.lock"),
+    ],
+)
+def test_the_bill_lists_what_each_zip_holds_and_what_its_lock_accepts(packaged: Packaged, use: str, lock: str) -> None:
     bill = json.loads((packaged.path / SBOM).read_bytes())
-    listed = {each["name"]: each for each in bill["components"]}
-    locked = [
-        line.split("==")[0] for line in (packaged.path / "requirements.lock").read_text().splitlines() if "==" in line
-    ]
-    assert set(locked) <= set(listed)
-    assert all(listed[name].get("licenses") and listed[name]["externalReferences"][0]["hashes"] for name in locked)
+    zips = {each["name"]: each["hashes"][0]["content"] for each in bill["metadata"]["component"]["components"]}
+    assert zips[f"{use}.zip"] == packaged.release.artifacts[use].sha256
+    listed = {(each["name"], each["version"]): each for each in bill["components"] if "version" in each}
+    files = {each["bom-ref"]: each["hashes"][0]["content"] for each in bill["components"][0]["components"]}
+    with zipfile.ZipFile(packaged.path / f"{use}.zip") as content:
+        about = [name for name in content.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        held = {distribution(message["Name"]): message["Version"]
+                for message in (email.message_from_bytes(content.read(name)) for name in about)}  # fmt: skip
+        model = {name: content.read(name) for name in content.namelist() if name.startswith("model/")}
+    accepted = locked_hashes((packaged.path / lock).read_text())
+    assert held.items() == accepted.keys()
+    for part, hashes in accepted.items():
+        assert listed[part]["licenses"]
+        assert [each["content"] for each in listed[part]["externalReferences"][0]["hashes"]] == list(hashes)
+    assert model
+    billed = {ref: digest for ref, digest in files.items() if ref.startswith(f"{use}:")}
+    assert billed == {f"{use}:{name}": hashlib.sha256(data).hexdigest() for name, data in model.items()}
 
 
 def test_no_value_of_a_sampled_row_is_in_the_papers(packaged: Packaged) -> None:

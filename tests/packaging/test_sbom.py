@@ -112,6 +112,26 @@ def test_dependencies_hold_what_is_in_the_zip_and_nothing_else(archive: Path) ->
     assert set(graph["release"]) == {each["bom-ref"] for each in document["components"]}
 
 
+def test_each_zip_is_billed_with_the_versions_of_its_own(archive: Path, tmp_path: Path) -> None:
+    monitor = tmp_path / "monitor.zip"
+    with zipfile.ZipFile(monitor, "w") as out:
+        out.writestr("numpy-2.6.0.dist-info/METADATA", NUMPY.replace("2.5.5", "2.6.0"))
+        out.writestr("model/baseline.json", b"bins")
+    lock = LOCK + f"numpy==2.6.0 \\\n    --hash=sha256:{'d' * 64}\n"
+    document = json.loads(make_sbom(SUBJECT, {"realtime": archive, "monitor": monitor}, lock))
+    numpy = {each["version"]: each for each in document["components"] if each["name"] == "numpy"}
+    hashes = {
+        version: [digest["content"] for digest in each["externalReferences"][0]["hashes"]]
+        for version, each in numpy.items()
+    }
+    assert hashes == {"2.5.5": ["a" * 64, "b" * 64], "2.6.0": ["d" * 64]}
+    graph = {each["ref"]: each.get("dependsOn", []) for each in document["dependencies"]}
+    assert graph["pkg:pypi/lightgbm@4.7.0"] == ["pkg:pypi/numpy@2.5.5"]
+    assert {"pkg:pypi/numpy@2.5.5", "pkg:pypi/numpy@2.6.0"} <= set(graph["release"])
+    files = [each["bom-ref"] for each in component(document, "delay")["components"]]
+    assert files == ["realtime:model/model.txt", "monitor:model/baseline.json"]
+
+
 def test_the_same_release_gives_the_same_bytes_and_another_zip_another_serial(archive: Path) -> None:
     first = make_sbom(SUBJECT, {"realtime": archive}, LOCK)
     assert make_sbom(SUBJECT, {"realtime": archive}, LOCK) == first
