@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ from lightship.rehearsal.schedules import ScheduleError, fire
 from lightship_cdk.batch_definition import definition
 from lightship_cdk.batch_settings import BatchSettings
 from lightship_runtime.batch.errors import BatchError
+from lightship_runtime.batch.handlers import run_id
 from lightship_runtime.batch.planning import CHUNK
 from lightship_runtime.manifest import Release
 
 STACK = "signs"
+MONDAY = datetime(2026, 11, 23, 3, tzinfo=UTC)
+TUESDAY, WEDNESDAY = MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)
 LOGS = "/batch"
 BATCH = BatchSettings(
     schedule="rate(1 day)", input="s3://data/in/", output="s3://data/out/", key=("id",), keep=("id",), concurrency=1
@@ -101,7 +105,7 @@ def test_only_the_redriven_map_goes_on_with_its_children() -> None:
     kept = run.children_of("Score", [1, 2])
     assert run.children_of("A map within it", [3]) is not kept
     run.enter("Score", {})
-    run.redrive(pd.Timestamp("2026-11-23", tz="UTC").to_pydatetime())
+    run.redrive(MONDAY)
     run.enter("Score", {})
     assert run.children_of("Score", [1, 2, 3]) is kept
     run.enter("Commit", {})
@@ -206,12 +210,20 @@ class Deployed:
             batch_group, [*arguments, "--project", str(self.project)], catch_exceptions=False, standalone_mode=False
         )
 
-    def status(self) -> Any:
-        return json.loads(self.command("status", "--json").stdout)
+    def fire(self, when: datetime) -> Any:
+        return fire(self.clients, stack_outputs(self.clients, STACK)["BatchSchedule"], when)
 
-    def objects(self, prefix: str) -> dict[str, Any]:
-        found = self.clients("s3").list_objects_v2(Bucket="data", Prefix=prefix).get("Contents", ())
-        return {each["Key"]: (each["ETag"], each["LastModified"]) for each in found}
+    def last(self) -> Any:
+        return json.loads(self.command("status", "--json").stdout)[0]
+
+    def put(self, name: str, data: bytes, **more: Any) -> None:
+        self.clients("s3").put_object(Bucket="data", Key=f"in/{name}", Body=data, **more)
+
+    def objects(self, when: datetime) -> dict[str, Any]:
+        """What the run of a time wrote."""
+        run = run_id(f"{when:%Y-%m-%dT%H:%M:%SZ}")
+        found = self.clients("s3").list_objects_v2(Bucket="data", Prefix="out/").get("Contents", ())
+        return {each["Key"]: (each["ETag"], each["LastModified"]) for each in found if run in each["Key"]}
 
     def read(self, key: str) -> bytes:
         data: bytes = self.clients("s3").get_object(Bucket="data", Key=key)["Body"].read()
@@ -222,16 +234,12 @@ class Deployed:
         return sum(event["message"].startswith("REPORT") for page in pages for event in page["events"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def deployed(
-    signs: Any, aws: EmulatedAws, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Deployed:
-    (tmp_path / "lightship.toml").write_text(f'[model]\nname = "{STACK}"\n')
-    for name in list(os.environ):
-        if name.startswith("AWS_") or name.upper().endswith("_PROXY"):
-            monkeypatch.delenv(name)
-    for name, text in aws.environment.items():
-        monkeypatch.setenv(name, text)
+    signs: Any, aws: EmulatedAws, clients: Clients, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    project = tmp_path_factory.mktemp("project")
+    (project / "lightship.toml").write_text(f'[model]\nname = "{STACK}"\n')
     clients("s3").create_bucket(Bucket="data")
     clients("s3").upload_file(str(signs.release / "batch.zip"), "data", "batch.zip")
     function = f"arn:aws:lambda:{aws.region}:{aws.account}:function:{STACK}"
@@ -245,7 +253,13 @@ def deployed(
     clients("cloudformation").get_waiter("stack_create_complete").wait(
         StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
-    return Deployed(clients, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_") or name.upper().endswith("_PROXY"):
+                patch.delenv(name)
+        for name, text in aws.environment.items():
+            patch.setenv(name, text)
+        yield Deployed(clients, project)
 
 
 def template(release: Release, function: str) -> dict[str, Any]:
@@ -301,41 +315,37 @@ def parquet(rows: pd.DataFrame) -> bytes:
 
 @pytest.mark.slow
 def test_a_run_that_failed_at_a_chunk_is_redriven_to_its_end(deployed: Deployed, signs: Any) -> None:
-    s3, sfn = deployed.clients("s3"), deployed.clients("stepfunctions")
+    sfn = deployed.clients("stepfunctions")
     # So wide that the second object is another item's: an item takes so many bytes.
     padding = [np.random.default_rng(4).bytes(CHUNK), *[b""] * 499]
-    s3.put_object(Bucket="data", Key="in/a.parquet", Body=parquet(signs.rows[:500].assign(padding=padding)))
+    deployed.put("a.parquet", parquet(signs.rows[:500].assign(padding=padding)))
     # Planned by what the listing says of it; it can't be read until it is restored.
-    s3.put_object(Bucket="data", Key="in/b.parquet", Body=parquet(signs.rows[500:]), StorageClass="GLACIER")
-    outputs = stack_outputs(deployed.clients, STACK)
+    deployed.put("b.parquet", parquet(signs.rows[500:]), StorageClass="GLACIER")
     with pytest.raises(ScheduleError, match=r"failed: States\.ExceedToleratedFailureThreshold"):
-        fire(deployed.clients, outputs["BatchSchedule"])
-    (failed,) = deployed.status()
+        deployed.fire(MONDAY)
+    failed = deployed.last()
     assert (failed["status"], failed["redrives"]) == ("FAILED", 0)
-    before = deployed.objects("out/")
+    before = deployed.objects(MONDAY)
     scored = {key: seen for key, seen in before.items() if "part-000000" in key or "result" in key}
     assert len(scored) == 2
     assert not any(key.endswith(("_SUCCESS", "part-000001.parquet")) for key in before)
     calls = deployed.invocations()
 
-    s3.restore_object(Bucket="data", Key="in/b.parquet", RestoreRequest={"Days": 1})
+    deployed.clients("s3").restore_object(Bucket="data", Key="in/b.parquet", RestoreRequest={"Days": 1})
     assert deployed.command("redrive").stdout == f"{failed['name']} goes on from where it failed.\n"
     assert ended(deployed.clients, failed["arn"])["status"] == "SUCCEEDED"
-    told = deployed.status()[0]
+    told = deployed.last()
     assert (told["status"], told["redrives"], told["name"]) == ("SUCCEEDED", 1, failed["name"])
-    assert "SUCCEEDED  " + failed["name"] + "  redriven once" in deployed.command("status").stdout
+    assert f"SUCCEEDED  {failed['name']}  redriven once" in deployed.command("status").stdout
 
-    after = deployed.objects("out/")
+    after = deployed.objects(MONDAY)
     assert {key: after[key] for key in scored} == scored
     # The item that was scored isn't asked for again: one call scores the other, one commits.
     assert deployed.invocations() == calls + 2
     (success,) = (key for key in after if key.endswith("/_SUCCESS"))
     manifest = json.loads(deployed.read(success.replace("_SUCCESS", "_manifest.json")))
-    assert {name: manifest[name] for name in ("rows_in", "rows_scored", "rows_rejected")} == {
-        "rows_in": 900,
-        "rows_scored": 900,
-        "rows_rejected": 0,
-    }
+    counts = {name: manifest[name] for name in ("rows_in", "rows_scored", "rows_rejected")}
+    assert counts == {"rows_in": 900, "rows_scored": 900, "rows_rejected": 0}
     parts = [
         pd.read_parquet(io.BytesIO(deployed.read(success.replace("_SUCCESS", each["name"]))))
         for each in manifest["parts"]
@@ -350,7 +360,19 @@ def test_a_run_that_failed_at_a_chunk_is_redriven_to_its_end(deployed: Deployed,
     assert (run["redriveCount"], run["redriveStatus"]) == (1, "NOT_REDRIVABLE")
     with pytest.raises(ClientError, match=r"ExecutionNotRedrivable.*Execution is SUCCEEDED and cannot be redriven"):
         sfn.redrive_execution(executionArn=failed["arn"])
-    assert json.loads(run["input"])["time"]
     history = [each["type"] for each in sfn.get_execution_history(executionArn=failed["arn"])["events"]]
     assert history.count("ExecutionStarted") == history.count("ExecutionRedriven") == 1
     assert history.count("TaskStateEntered") == 3
+
+
+@pytest.mark.slow
+def test_an_object_that_was_mended_is_the_next_runs(deployed: Deployed, signs: Any) -> None:
+    """A redrive goes on with the objects that were planned: of another content it is another object."""
+    deployed.put("c.parquet", b"PAR1 and nothing else")
+    with pytest.raises(ScheduleError, match=r"NotCommittedError.*c\.parquet"):
+        deployed.fire(TUESDAY)
+    failed = deployed.last()
+    deployed.put("c.parquet", parquet(signs.rows[:7]))
+    deployed.command("redrive", failed["name"])
+    assert ended(deployed.clients, failed["arn"])["status"] == "FAILED"
+    assert deployed.fire(WEDNESDAY)["rows_scored"] == 7

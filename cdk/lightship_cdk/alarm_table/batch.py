@@ -23,7 +23,8 @@ BATCH_ALARMS = (
         severity="page",
         meaning="A batch run failed; nothing of it was published.",
         causes="An object that can't be read or was rewritten, too many rejects, or a chunk that failed every attempt.",
-        first_steps="Read the error; mend the input, then redrive the run.",
+        first_steps="Read the error. Once a permission, an archived object or a time limit is mended, redrive the run. "
+        "A rewritten object and changed settings are the next run's, which takes all that this one had: start it.",
         commands=("lightship batch status{options}", "lightship batch redrive{options}"),
         query=ERRORS_QUERY,
         log="batch",
@@ -108,7 +109,8 @@ BATCH_COMPOSITES = (
         severity="page",
         meaning="Scheduled scoring failed, didn't start or is missing: readers see old scores, never half of new ones.",
         causes="Input that can't be read, too many rejects, a role that changed, or runs longer than their schedule.",
-        first_steps="See which run and why; mend the input or the role; redrive, or start it by hand.",
+        first_steps="See which run and why. Redrive it once a permission is mended; start another once its input or "
+        "settings are.",
         commands=("lightship batch status{options}", "lightship batch redrive{options}"),
         query=ERRORS_QUERY,
         log="batch",

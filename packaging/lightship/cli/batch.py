@@ -128,7 +128,7 @@ def status_command(*, project: Path, stage: str | None, as_json: bool) -> None:
 def redrive_command(*, name: str | None, project: Path, stage: str | None, as_json: bool) -> None:
     """Drive a failed run of a deployed stage on from where it failed: the run NAME, or the latest.
 
-    What was scored is not scored again.
+    What was scored is not scored again. An object that was rewritten since is the next run's: a redrive refuses it.
     """
     from lightship.batch.deployed import redrive, state_machine_of
     from lightship.operate.stacks import deployed_stack
