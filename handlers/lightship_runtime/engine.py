@@ -1,9 +1,13 @@
 """What evaluates a model: one small protocol, so that other engines can join."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from lightship_runtime.errors import LightshipError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class RefusedRowsError(LightshipError):
@@ -35,11 +39,67 @@ class RefusedRowsError(LightshipError):
 
 
 class Values(Protocol):
-    """A list or a NumPy array, as far as anybody but an engine needs to know."""
+    """A list, a NumPy array or a `Distinct`, as far as anybody but an engine needs to know."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Any: ...
     def __iter__(self) -> Iterator[Any]: ...
+
+
+class Distinct:
+    """n values told by their distinct ones: `values[places]`. What is done to a value is then done once for each.
+
+    To who doesn't know it, a NumPy array of objects. Some of `values` may be in no row.
+    """
+
+    __slots__ = ("places", "values")
+
+    def __init__(self, values: Sequence[Any], places: "NDArray[np.integer[Any]]") -> None:
+        self.values = values
+        self.places = places
+
+    @classmethod
+    def of(cls, values: "NDArray[Any]") -> Self:
+        """Of an array that isn't of objects."""
+        import numpy as np
+
+        found, places = np.unique(values, return_inverse=True)
+        return cls(found.tolist(), places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def __getitem__(self, index: Any) -> Any:
+        """One value, or the chosen ones: as an array where they are fewer than the distinct ones."""
+        chosen = self.places[index]
+        if not chosen.ndim:
+            return self.values[int(chosen)]
+        found = Distinct(self.values, chosen)
+        return found if len(self.values) <= len(chosen) else found.__array__()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> "NDArray[Any]":
+        import numpy as np
+
+        del copy  # always one
+        values = np.empty(len(self.values), dtype=object)
+        values[:] = self.values
+        return self.spread(values).astype(dtype or object, copy=False)
+
+    def tolist(self) -> list[Any]:
+        found: list[Any] = self.__array__().tolist()
+        return found
+
+    def map(self, function: Callable[[Any], Any]) -> "Distinct":
+        """With `function` of every value."""
+        return Distinct(list(map(function, self.values)), self.places)
+
+    def spread[T: "np.generic"](self, found: "NDArray[T]") -> "NDArray[T]":
+        """What was found of each distinct value, for all n."""
+        spread: NDArray[T] = found[self.places]
+        return spread
 
 
 class Outputs(NamedTuple):
@@ -62,8 +122,8 @@ class Engine(Protocol):
     """Evaluates one model.
 
     `predict` takes one sequence a contract column, in the contract's order and all of one length n >= 1. A sequence
-    is a list of validated Python values (None for missing) or a one-dimensional NumPy array (NaN or None for
-    missing). It raises RefusedRowsError for rows that the original model raises an error for.
+    is a list of validated Python values (None for missing), a one-dimensional NumPy array (NaN or None for missing),
+    or of texts a `Distinct`. It raises RefusedRowsError for rows that the original model raises an error for.
     """
 
     @property

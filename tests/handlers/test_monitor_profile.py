@@ -12,11 +12,11 @@ from sklearn import metrics as sk
 
 from lightship.monitoring import make_baseline, monitor
 from lightship.monitoring.outputs import frame_batch
+from lightship_runtime.engine import Distinct
 from lightship_runtime.monitor.accumulate import Batch, add_batch
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.metrics import auc_parts, f1_binary, f1_macro
 from lightship_runtime.monitor.profile import Profile
-from lightship_runtime.monitor.vector import Distinct
 
 ROWS = 4_000
 CLASSES = ["bus", "car", "walk"]

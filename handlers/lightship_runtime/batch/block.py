@@ -9,21 +9,18 @@ import pyarrow as pa
 
 from lightship_runtime.batch.columns import Checked, Checker, selected
 from lightship_runtime.batch.records import Reject
-from lightship_runtime.monitor.vector import Distinct
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """`rows` were read. `columns` (for the engine) and `kept` (Arrow, to pass through) hold those that are fit to be
-    scored, `numbers` their row numbers; `rejects` are the others. `distinct` has columns told by their distinct values,
-    None where these aren't known."""
+    scored, `numbers` their row numbers; `rejects` are the others."""
 
     rows: int
     numbers: Any
     columns: list[Any]
     kept: list[pa.Array]
     rejects: list[Reject]
-    distinct: list[Distinct | None]
 
     def only(self, keep: Any, rejects: Sequence[Reject]) -> "Block":
         """The rows where `keep` is true, and these rejects."""
@@ -33,7 +30,6 @@ class Block:
             columns=[selected(column, keep) for column in self.columns],
             kept=[selected(array, keep) for array in self.kept],
             rejects=sorted(rejects, key=lambda each: each.row),
-            distinct=[each and Distinct(each.values, each.places[keep]) for each in self.distinct],
         )
 
 
@@ -61,8 +57,7 @@ def make_block(
             for place in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)).tolist():
                 faults.setdefault(place, Reject(int(numbers[place]), name, None, "a key"))
     rows = len(numbers) + len(others)
-    columns, distinct = [each.values for each in checked], [each.distinct for each in checked]
-    block = Block(rows, numbers, columns, list(kept), list(others), distinct)
+    block = Block(rows, numbers, [each.values for each in checked], list(kept), list(others))
     if not faults:
         return block
     keep = np.ones(len(numbers), dtype=bool)

@@ -18,13 +18,14 @@ NEWLINE = ord("\n")
 RETURN = ord("\r")
 
 
-def last_boundary(data: bytes, delimiter: str | None) -> int:
+def last_boundary(data: bytes | bytearray, delimiter: str | None, size: int | None = None) -> int:
     """The position after the last newline that ends a record, or 0. `data` begins at a record's start.
 
-    `delimiter` is CSV's; with None a newline always ends a record.
+    `delimiter` is CSV's; with None a newline always ends a record. Of `data` the first `size` bytes count.
     """
-    if delimiter is None or b'"' not in data:
-        return data.rfind(b"\n") + 1
+    if delimiter is None or data.find(b'"', 0, size) < 0:
+        return data.rfind(b"\n", 0, size) + 1
+    data = bytes(data[:size])
     quotes = positions(data, QUOTE)
     if not regular(data, quotes, delimiter, inside=False):
         return _walked_boundary(data, _quoted_spans(data, quotes, delimiter))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightship_runtime.contract import Column
-from lightship_runtime.monitor.vector import Distinct
+from lightship_runtime.engine import Distinct
 from lightship_runtime.validation import check_for, expectation, shown
 
 MAX_EXACT = 2**53 - 1
@@ -23,12 +23,10 @@ MAX_EXACT = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A column of n values for an engine. `faults` are the positions that aren't acceptable, with the value found;
-    `distinct` are the same values told by their distinct ones, where these are known."""
+    """A column of n values for an engine. `faults` are the positions that aren't acceptable, with the value found."""
 
     values: Any
     faults: Mapping[int, Any]
-    distinct: Distinct | None = None
 
 
 class Checker:
@@ -50,7 +48,7 @@ class Checker:
         """From an Arrow array of any type."""
         kind = array.type
         if self.is_text and is_text(kind):
-            return self._of_text(array)
+            return self.of_texts(array)
         match self.column.type:
             case "number" if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
                 return self._of_floats(array)
@@ -99,25 +97,32 @@ class Checker:
                 faults[i] = shown(value)
         return faults
 
-    def _of_text(self, array: pa.Array) -> Checked:
-        """Each different text is checked once and shared between the rows that have it."""
+    def of_texts(self, array: pa.Array, *, empty_is_missing: bool = False) -> Checked:
+        """From texts, perhaps as a dictionary: each different one is checked once."""
         if not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         texts = array.dictionary.to_pylist()
-        accepted, refused = np.full(len(texts) + 1, None, dtype=object), {}
+        accepted: list[Any] = [None] * (len(texts) + 1)
+        refused: dict[int, Any] = {}
         for code, text in enumerate(texts):
+            if text is None or (empty_is_missing and not text):
+                if not self.column.nullable:
+                    refused[code] = None
+                continue
             try:
-                accepted[code] = None if text is None else self._check(text)
+                accepted[code] = self._check(text)
             except ValueError:
                 refused[code] = shown(text)
-        indices = array.indices.fill_null(len(texts)) if array.null_count else array.indices
+        indices = array.indices
+        if indices.null_count:
+            indices = indices.fill_null(len(texts))
+            if not self.column.nullable:
+                refused[len(texts)] = None
         codes = indices.to_numpy(zero_copy_only=False)
         faults: dict[int, Any] = {}
         if refused:
             faults = {int(i): refused[int(codes[i])] for i in np.flatnonzero(np.isin(codes, list(refused)))}
-        if not self.column.nullable and array.null_count:
-            faults |= dict.fromkeys(np.flatnonzero(codes == len(texts)).tolist())
-        return Checked(accepted[codes], faults, Distinct(accepted.tolist(), codes))
+        return Checked(Distinct(accepted, codes), faults)
 
     def of_values(self, values: Sequence[Any]) -> Checked:
         """From Python values, None (or NaN) for missing."""

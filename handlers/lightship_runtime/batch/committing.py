@@ -77,6 +77,8 @@ def commit(run: str, sink: Store, monitoring: Monitoring | None = None) -> dict[
     plan = read_plan(sink, run)
     if plan is None:
         raise BatchError(f"The run {run} has no plan. Start it anew.")
+    if monitoring and monitoring.version != plan.request.version:
+        monitoring = None  # counts mean nothing under another release's bins
     merged = _Merged(monitoring.counter if monitoring else None)
     try:
         manifest = _reconciled(run, plan, sink, merged)

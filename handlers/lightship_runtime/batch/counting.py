@@ -9,12 +9,11 @@ import numpy as np
 
 from lightship_runtime.batch.stores import Store
 from lightship_runtime.contract import Contract, Scalar
-from lightship_runtime.engine import Outputs
+from lightship_runtime.engine import Distinct, Outputs
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.bins import BINS
 from lightship_runtime.monitor.counts import count_rows, counts_name, encode_counts, score_places
 from lightship_runtime.monitor.profile import Profile
-from lightship_runtime.monitor.vector import Distinct
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,12 @@ class Counter:
     def empty(self) -> Profile:
         return Profile.empty(self.bins)
 
-    def count(
-        self, columns: Sequence[Any], outputs: Outputs, distinct: Sequence[Distinct | None] | None = None
-    ) -> Profile:
-        """The profile of scored rows: the engine's columns, and what it said of them. `distinct` are the same columns
-        told by their distinct values, where these are known."""
+    def count(self, columns: Sequence[Any], outputs: Outputs) -> Profile:
+        """The profile of scored rows: the engine's columns, and what it said of them."""
         predictions = np.asarray(outputs.predictions)
         rows = len(predictions)
         gap = np.full(rows, None, dtype=object)
-        known = distinct or [None] * len(columns)
-        wanted = [gap if place is None else known[place] or columns[place] for place in self.places]
+        wanted = [gap if place is None else columns[place] for place in self.places]
         predicted: Any = predictions if self.labels is None else Distinct(self.labels, predictions)
         if predictions.ndim > 1:
             predicted = gap

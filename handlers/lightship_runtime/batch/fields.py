@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,12 +29,27 @@ def _text(array: pa.Array, protect: ToText, *, null: str, bare: bool = False) ->
         # Each different value is made text once.
         texts = _text(array.dictionary, protect, null=null, bare=bare)
         return _filled(pc.take(texts, array.indices), null)
-    plain = pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)
-    if plain:
-        if bare and pa.types.is_floating(array.type):
-            array = _finite(array)
+    if pa.types.is_floating(array.type):
+        return _filled(_digits(_finite(array) if bare else array), null)
+    if pa.types.is_integer(array.type) or pa.types.is_boolean(array.type):
         return _filled(array.cast(pa.string()), null)
     return _filled(protect(_strings(array)), null)
+
+
+def _digits(array: pa.Array) -> pa.Array:
+    """The fewest digits that read as the same float. Arrow's own cast takes four times as long as orjson."""
+    values = array.to_numpy(zero_copy_only=False)
+    if not len(values):
+        return pa.array([], pa.string())
+    data = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
+    offsets = np.array([1, len(data) - 1], dtype=np.int32)
+    whole = pa.StringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(data))
+    texts = pc.split_pattern(whole, ",").flatten()
+    finite = np.isfinite(values)
+    if finite.all():
+        return texts
+    other = pa.array(~finite)
+    return pc.replace_with_mask(texts, other, array.filter(other).cast(pa.string()))
 
 
 def _filled(texts: pa.Array, null: str) -> pa.Array:

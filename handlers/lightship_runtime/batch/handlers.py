@@ -83,12 +83,15 @@ def run_id(scheduled: str) -> str:
 
 
 def _score(event: dict[str, Any]) -> dict[str, Any]:
-    work = event["work"]
+    work, model = event["work"], _model()
+    if work["version"] != model.version:
+        raise BatchError(
+            f"The run {work['run']} was planned for the release {work['version']}, and {model.version} was deployed "
+            "since. Its objects are the next run's: start one, or await the schedule."
+        )
     chunks = [Chunk.from_dict(each) for each in work["chunks"]]
     source, sink = _stores(event)
-    results = score_item(
-        work["run"], work["item"], chunks, Settings.from_dict(event["settings"]), _model(), source, sink
-    )
+    results = score_item(work["run"], work["item"], chunks, Settings.from_dict(event["settings"]), model, source, sink)
     return {"item": work["item"], "rows": sum(each.rows_in for each in results)}
 
 

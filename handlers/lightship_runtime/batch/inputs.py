@@ -70,10 +70,12 @@ def _open_text(
     if chunk.start == 0 and delimiter is not None:
         skip(text.read, len(head.names_record))
     integers = _integer_keys(reader.key_texts(first)) if first.strip() and not raw else ()
-    return Input(_read(blocks(text.read, chunk.file, delimiter), reader, chunk.first_row), layout.kept, raw, integers)
+    return Input(
+        _read(blocks(text.readinto, chunk.file, delimiter), reader, chunk.first_row), layout.kept, raw, integers
+    )
 
 
-def _read(found: Iterator[bytes], reader: CsvReader | JsonLinesReader, row: int) -> Iterator[Block]:
+def _read(found: Iterator[memoryview], reader: CsvReader | JsonLinesReader, row: int) -> Iterator[Block]:
     for data in found:
         block, records = reader.read(data, row)
         row += records

@@ -40,9 +40,9 @@ class JsonLinesReader:
         row = _loads(record.decode())
         return {name: str(row[name]) for name in self._layout.keys if type(row.get(name)) is int}
 
-    def read(self, data: bytes, first_row: int) -> tuple[Block, int]:
+    def read(self, data: memoryview, first_row: int) -> tuple[Block, int]:
         """(the rows of a block that begins with line `first_row` of the file, how many lines it holds)."""
-        lines = data.split(b"\n")
+        lines = bytes(data).split(b"\n")
         if not lines[-1]:
             lines.pop()
         numbers: list[int] = []

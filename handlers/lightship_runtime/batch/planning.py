@@ -229,7 +229,7 @@ def cut(run: str, source: Store, sink: Store) -> Plan:
     items = f"{books(run)}/items-{time.time_ns():x}.json"
     with _JsonList(sink, items) as out:
         for number, chunks in enumerate(_packed(_chunks(begun, request, source, sink), target)):
-            out.add({"item": number, "run": run, "chunks": chunks})
+            out.add({"item": number, "run": run, "version": request.version, "chunks": chunks})
     plan = Plan(
         request=request,
         items=items,

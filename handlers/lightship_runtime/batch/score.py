@@ -147,7 +147,7 @@ class _Pass:
             return
         begun = time.perf_counter()
         try:
-            self._profile.add(counter.count(block.columns, outputs, block.distinct))
+            self._profile.add(counter.count(block.columns, outputs))
         except Exception:  # noqa: BLE001 - rows that were scored aren't lost for the monitor's counts
             traceback.print_exc(file=sys.stderr)
             self._profile = None

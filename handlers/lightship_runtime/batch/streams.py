@@ -5,12 +5,12 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, cast
+from typing import IO
 
 from lightship_runtime.batch.boundaries import ends_inside_quotes, last_boundary
 from lightship_runtime.batch.errors import UnreadableError
 
-BLOCK = 2 << 20
+BLOCK = 4 << 20
 """Bytes of text parsed at once."""
 MAX_RECORD = 64 << 20
 """The longest record. A longer one is an unclosed quote or no text at all."""
@@ -33,13 +33,14 @@ class Text:
                 start, encoding = start[len(mark) :], name
                 break
         self._start = start
+        self._left = b""
         self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
         self._encoding = encoding
 
     def read(self, size: int) -> bytes:
         """At most about `size` bytes; empty at the end. Raises UnreadableError."""
         while True:
-            data, self._start = self._start, b""
+            data, self._start = self._start[:size], self._start[size:]
             data += self._read_raw(size - len(data))
             if self._decoder is None:
                 return data
@@ -54,19 +55,31 @@ class Text:
             if text or not data:
                 return text.encode()
 
+    def readinto(self, view: memoryview) -> int:
+        """Fill `view` from its beginning: how many bytes there were, 0 at the end. Raises UnreadableError."""
+        if self._decoder is None and not self._start:
+            return self._taken(self._raw.readinto, view)
+        text = self._left or self.read(len(view))
+        taken, self._left = text[: len(view)], text[len(view) :]
+        view[: len(taken)] = taken
+        return len(taken)
+
     def _read_raw(self, size: int) -> bytes:
+        return self._taken(self._raw.read, size)
+
+    def _taken[Given, Taken](self, take: Callable[[Given], Taken], given: Given) -> Taken:
         try:
-            return self._raw.read(size)
+            return take(given)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UnreadableError(
                 self._file, f"it is gzipped and damaged or cut short ({error}). Write it again."
             ) from error
 
 
-def _unzipped(raw: IO[bytes]) -> IO[bytes]:
+def _unzipped(raw: IO[bytes]) -> io.BufferedIOBase:
     buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(_Readable(raw), 1 << 20)
     if buffered.peek(2)[:2] == GZIP:
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=buffered))
+        return gzip.GzipFile(fileobj=buffered)
     return buffered
 
 
@@ -92,26 +105,34 @@ def _canonical(encoding: str, file: str) -> str:
         raise UnreadableError(file, f"the encoding {encoding!r} isn't known. Use one of Python's names.") from error
 
 
-def blocks(read: Callable[[int], bytes], file: str, delimiter: str | None, *, size: int = BLOCK) -> Iterator[bytes]:
-    """Blocks of about `size` bytes that end where a record ends. Raises UnreadableError for a record without end."""
-    carry = b""
+def blocks(
+    readinto: Callable[[memoryview], int], file: str, delimiter: str | None, *, size: int = BLOCK
+) -> Iterator[memoryview]:
+    """Blocks of about `size` bytes that end where a record ends. A block is there until the next is asked for.
+
+    Raises UnreadableError for a record without end.
+    """
+    buffer, held = bytearray(2 * size), 0
     while True:
-        piece = read(size)
-        if not piece:
+        if len(buffer) < held + size:
+            buffer = buffer[:held] + bytearray(held + 2 * size)
+        end = held + readinto(memoryview(buffer)[held : held + size])
+        if end == held:
             break
-        data = carry + piece
-        cut = last_boundary(data, delimiter)
+        cut = last_boundary(buffer, delimiter, end)
         if cut:
-            yield data[:cut]
-        elif len(data) > MAX_RECORD:
+            yield memoryview(buffer)[:cut]
+        elif end > MAX_RECORD:
             raise UnreadableError(
                 file, f"a record is longer than {MAX_RECORD >> 20} MB. Look for a quote that isn't closed."
             )
-        carry = data[cut:]
-    if not carry:
+        held = end - cut
+        buffer[:held] = buffer[cut:end]
+    if not held:
         return
-    if delimiter is not None and ends_inside_quotes(carry, delimiter):
+    rest = bytes(buffer[:held])
+    if delimiter is not None and ends_inside_quotes(rest, delimiter):
         raise UnreadableError(
-            file, f"its last record has a quote that isn't closed, near {carry[:60].decode(errors='replace')!r}."
+            file, f"its last record has a quote that isn't closed, near {rest[:60].decode(errors='replace')!r}."
         )
-    yield carry
+    yield memoryview(rest)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightship_runtime.engine import Distinct
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.exact import exact_sum
 from lightship_runtime.monitor.profile import CODES, FIXED_POINT, NEGATIVE, POSITIVE, UNLABELLED, Profile, add_counts
 from lightship_runtime.monitor.vector import (
     Codes,
-    Distinct,
     Floats,
     class_positions,
     numeric_codes,

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightship_runtime.documents import dump_document, load_document
+from lightship_runtime.engine import Distinct
 from lightship_runtime.errors import LightshipError
 from lightship_runtime.monitor.accumulate import Batch, add_batch, scored_classes
 from lightship_runtime.monitor.baseline import Baseline
 from lightship_runtime.monitor.profile import BATCH_ROWS, Profile
-from lightship_runtime.monitor.vector import Distinct, Floats, class_positions, column_codes
+from lightship_runtime.monitor.vector import Floats, class_positions, column_codes
 
 SCHEMA = 1
 HOUR = 3600

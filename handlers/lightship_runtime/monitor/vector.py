@@ -1,11 +1,12 @@
 """The bin codes of `bins.py` and the maps of a baseline, for arrays of values at once."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightship_runtime.engine import Distinct
 from lightship_runtime.monitor.baseline import Calibration, ColumnBaseline, Track
 from lightship_runtime.monitor.bins import (
     ABOVE,
@@ -30,30 +31,6 @@ type Codes = NDArray[np.uint8]
 
 _GAPS = np.frombuffer(GAPS.encode(), np.uint8)
 _DIGITS = np.frombuffer(DIGITS.encode(), np.uint8)
-
-
-class Distinct:
-    """n values told by their distinct ones: `values[places]`. What is done to a value is then done once for each."""
-
-    __slots__ = ("places", "values")
-
-    def __init__(self, values: Sequence[Any], places: "NDArray[np.integer[Any]]") -> None:
-        self.values = values
-        self.places = places
-
-    @classmethod
-    def of(cls, values: "NDArray[Any]") -> Self:
-        """Of an array that isn't of objects."""
-        found, places = np.unique(values, return_inverse=True)
-        return cls(found.tolist(), places)
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def spread[T: np.generic](self, found: NDArray[T]) -> NDArray[T]:
-        """What was found of each distinct value, for all n."""
-        spread: NDArray[T] = found[self.places]
-        return spread
 
 
 def numeric_codes(track: Track, values: Floats) -> Codes:

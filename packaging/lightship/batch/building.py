@@ -26,7 +26,7 @@ from lightship_runtime.monitor.bins import BINS
 
 ARCHIVE = "batch.zip"
 REQUIREMENTS = "batch-requirements.lock"
-LIBRARIES = ("numpy", PACKED)
+LIBRARIES = ("numpy", "orjson", PACKED)
 
 type Say = Callable[[str], None]
 

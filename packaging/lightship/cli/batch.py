@@ -12,6 +12,7 @@ import click
 from lightship.cli.operate import place_of, project_option, stage_option
 from lightship.cli.output import json_option, print_json
 from lightship_runtime.batch.records import FORMATS
+from lightship_runtime.errors import LightshipError
 
 
 @click.group("batch")
@@ -41,8 +42,12 @@ def run_command(source: str, destination: str, release: Path, as_json: bool, **o
     Run again after an interruption, it goes on where it stopped; after a success, it does nothing.
     """
     from lightship.batch.locations import sink_location, source_location
-    from lightship.batch.running import Job, run_job
     from lightship_runtime.batch.records import Settings
+
+    try:
+        from lightship.batch.running import Job, run_job
+    except ModuleNotFoundError as error:
+        raise LightshipError(f"Scoring files needs {error.name}. Run `pip install 'lightship[batch]'`.") from error
 
     settings = Settings(
         key=tuple(options["keys"]),

@@ -7,7 +7,7 @@ value (None or NaN) and one for any other value. `strict` names the columns wher
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.engine import Distinct, RefusedRowsError
 from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Array, Floats, Raw, np
 from lightship_runtime.program.operations import Operation, Step
@@ -74,20 +74,24 @@ def lookup_array(node: Node) -> Step:
 
 
 def _codes(table: _Table, column: Any) -> Array:
-    values = plain(column)
+    distinct = column if isinstance(column, Distinct) else None
+    values = plain(column) if distinct is None else distinct.values
     get = table.known.get
-    codes = [get(value) for value in values]
+    codes: list[Any] = [get(value) for value in values]
+    refused: dict[int, str] = {}
     if None in codes:
-        unknown = [i for i, code in enumerate(codes) if code is None]
-        refused = []
-        for i in unknown:
+        for i in [i for i, code in enumerate(codes) if code is None]:
             try:
                 codes[i] = table.code(values[i])
             except RefusedRowsError as error:
-                refused.append((i, error.reason))
-        if refused:
-            raise RefusedRowsError(refused[0][1], [i for i, _ in refused])
-    return np.array(codes, dtype=np.float64)
+                codes[i], refused[i] = np.nan, error.reason
+    found = np.array(codes, dtype=np.float64)
+    if refused:
+        places = np.arange(len(values)) if distinct is None else distinct.places
+        rows = np.flatnonzero(np.isin(places, list(refused)))
+        if len(rows):
+            raise RefusedRowsError(refused[int(places[rows[0]])], rows.tolist())
+    return found if distinct is None else distinct.spread(found)
 
 
 def onehot_pure(node: Node) -> Step:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.engine import Distinct, RefusedRowsError
 from lightship_runtime.program.format import Node
 from lightship_runtime.program.numerics import Array, Floats, Raw, np
 from lightship_runtime.program.operations import Operation, Step
@@ -66,7 +66,7 @@ def indicate_array(node: Node) -> Step:
         return (np.isnan(chosen) if marker is None else chosen == marker).astype(np.float64)
 
     def of_raw(raw: Raw, places: list[int]) -> Array:
-        return np.array([_where(plain(raw[i]), marker) for i in places], dtype=np.float64).T.reshape(-1, len(places))
+        return np.array([_where(raw[i], marker) for i in places], dtype=np.float64).T.reshape(-1, len(places))
 
     flags = of_dense if node.inputs[0].kind == "dense" else of_raw
 
@@ -78,10 +78,12 @@ def indicate_array(node: Node) -> Step:
     return step
 
 
-def _where(values: list[Any], marker: Any) -> list[bool]:
+def _where(column: Any, marker: Any) -> Array:
+    if isinstance(column, Distinct):
+        return column.spread(_where(column.values, marker))
     if marker is None:
-        return [absent(value) for value in values]
-    return [value == marker for value in values]
+        return np.array([absent(value) for value in plain(column)], dtype=np.bool_)
+    return np.array([value == marker for value in plain(column)], dtype=np.bool_)
 
 
 OPERATIONS = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from lightship_runtime.engine import RefusedRowsError
+from lightship_runtime.engine import Distinct, RefusedRowsError
 from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Raw, Sparse, np
 from lightship_runtime.program.operations import Operation, Step
@@ -164,18 +164,22 @@ def _array(build: Callable[[Node], Callable[[Any], Row]]) -> Callable[[Node], St
         count = build(_checked(node))
 
         def step(raw: Raw) -> Sparse:
-            return _stacked(_rows(count, plain(raw[0])), node.width)
+            return _stacked(_rows(count, raw[0]), node.width)
 
         return step
 
     return steps
 
 
-def _rows(count: Callable[[Any], Row], texts: Sequence[Any]) -> list[Row]:
-    missing = [i for i, text in enumerate(texts) if not isinstance(text, str)]
+def _rows(count: Callable[[Any], Row], column: Any) -> list[Row]:
+    distinct = column if isinstance(column, Distinct) else None
+    texts = plain(column) if distinct is None else distinct.values
+    found = [count(text) if isinstance(text, str) else None for text in texts]
+    rows = found if distinct is None else [found[place] for place in distinct.places.tolist()]
+    missing = [i for i, row in enumerate(rows) if row is None]
     if missing:
-        raise RefusedRowsError(f"it reads texts, and was given {texts[missing[0]]!r}", missing)
-    return [count(text) for text in texts]
+        raise RefusedRowsError(f"it reads texts, and was given {plain(column)[missing[0]]!r}", missing)
+    return [row for row in rows if row is not None]
 
 
 def _stacked(rows: Sequence[Row], width: int) -> Sparse:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from lightship_runtime.engine import Distinct
 from lightship_runtime.program.format import InvalidProgramError, Node
 from lightship_runtime.program.numerics import Raw, np
 from lightship_runtime.program.operations import Operation, Step
@@ -64,13 +65,17 @@ def _array(changes_of: Callable[[Node], list[Change]]) -> Callable[[Node], Step]
 
         def step(raw: Raw) -> Raw:
             return [
-                column if change is _same else list(map(change, plain(column)))
+                column if change is _same else _changed(change, column)
                 for change, column in zip(changes, raw, strict=True)
             ]
 
         return step
 
     return build
+
+
+def _changed(change: Change, column: Any) -> list[Any] | Distinct:
+    return column.map(change) if isinstance(column, Distinct) else list(map(change, plain(column)))
 
 
 def plain(column: Any) -> list[Any]:
