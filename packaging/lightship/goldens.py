@@ -146,7 +146,7 @@ def _finite_row(columns: list[list[Any]], row: int) -> bool:
 def _jumps(engine: Engine, contract: Contract, bases: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Rows on both sides of the model's own thresholds. A model that refuses a row on the way has none."""
     try:
-        return [row for base in bases for row in jump_rows(engine, contract, base)]
+        return jump_rows(engine, contract, bases)
     except Exception:  # noqa: BLE001 - any model may raise anything; these rows are extra
         return []
 

@@ -19,37 +19,42 @@ HALVINGS = 64
 type Row = tuple[Any, ...]
 
 
-def jump_rows(engine: Engine, contract: Contract, base: Row) -> list[Row]:
-    """Rows that equal `base` but for one number, set just below and just above a jump of the output.
+def jump_rows(engine: Engine, contract: Contract, bases: Sequence[Row]) -> list[Row]:
+    """Rows that equal one of `bases` but for one number, set just below and just above a jump of the output.
 
-    At most INTERVALS jumps a column of numbers; 2 rows each. A model that refuses a row has no jumps here.
+    At most INTERVALS jumps a base and column of numbers; 2 rows each. All are looked for at once, since what asking
+    the model costs is the call. A model that refuses a row has no jumps here.
     """
     grids = {
         index: np.linspace(column.minimum or 0.0, column.maximum or 0.0, GRID)
         for index, column in enumerate(contract.columns)
         if column.type == "number" and _has_range(column)
     }
+    lines = [(base, index) for base in bases for index in grids]
+    if not lines:
+        return []
+    along = _answers(engine, [_with(base, index, value) for base, index in lines for value in grids[index]])
     intervals = [
-        (index, low, high)
-        for index, grid in grids.items()
-        for low, high in _widest(grid, _answers(engine, [_with(base, index, value) for value in grid]))
+        (line, low, high)
+        for line, answers in zip(lines, np.split(along, len(lines)), strict=True)
+        for low, high in _widest(grids[line[1]], answers)
     ]
     if not intervals:
         return []
-    columns = [index for index, _, _ in intervals]
+    places = [place for place, _, _ in intervals]
     low, high = (np.array([each[side] for each in intervals]) for side in (1, 2))
-    at_low, at_high = (_answers(engine, _rows(base, columns, ends)) for ends in (low, high))
+    at_low, at_high = (_answers(engine, _rows(places, ends)) for ends in (low, high))
     for _ in range(HALVINGS):
         middle = low + (high - low) / 2
         inside = (middle > low) & (middle < high)
         if not inside.any():
             break
-        at_middle = _answers(engine, _rows(base, columns, middle))
+        at_middle = _answers(engine, _rows(places, middle))
         left = (_apart(at_middle, at_low) >= _apart(at_high, at_middle)) & inside
         right = ~left & inside
         high, at_high = np.where(left, middle, high), np.where(left[:, None], at_middle, at_high)
         low, at_low = np.where(right, middle, low), np.where(right[:, None], at_middle, at_low)
-    return [*_rows(base, columns, low), *_rows(base, columns, high)]
+    return [*_rows(places, low), *_rows(places, high)]
 
 
 def _has_range(column: Column) -> bool:
@@ -76,8 +81,8 @@ def _apart(first: Any, second: Any) -> Any:
     return np.nan_to_num(np.abs(first - second)).max(axis=1)
 
 
-def _rows(base: Row, columns: Sequence[int], values: Any) -> list[Row]:
-    return [_with(base, index, value) for index, value in zip(columns, values, strict=True)]
+def _rows(places: Sequence[tuple[Row, int]], values: Any) -> list[Row]:
+    return [_with(base, index, value) for (base, index), value in zip(places, values, strict=True)]
 
 
 def _with(base: Row, index: int, value: Any) -> Row:

@@ -346,6 +346,18 @@ def test_an_empty_text_is_refused_where_the_model_must_have_one(tmp_path: Path, 
     assert result.rows_scored == 6
 
 
+def test_texts_that_repeat_and_texts_that_do_not_pass_through_parquet(tmp_path: Path) -> None:
+    table = [{**row, "extra": f"x{row['id'] % 3}", "note": f"only in {row['id']}"} for row in rows(3_000)]
+    data = as_parquet(table, row_group_size=1_000)
+    result = score(tmp_path, "a.parquet", data, format="parquet", keep=("*",))
+    found = read_part(tmp_path, result)
+    check_scored(found, table)
+    assert [(row["extra"], row["note"]) for row in found] == [(row["extra"], row["note"]) for row in table]
+    schema = parquet.read_schema(tmp_path / "out" / "run" / str(result.part))
+    assert pa.types.is_dictionary(schema.field("extra").type)
+    assert pa.types.is_string(schema.field("note").type)
+
+
 def test_a_header_of_two_bytes(tmp_path: Path) -> None:
     contract = Contract((Column("x", "number", "float64"),), Output("regression"))
 

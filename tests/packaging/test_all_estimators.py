@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -220,18 +221,17 @@ def judged(
         try:
             last = verdicts(name, cls, engines, folder, as_matrix=as_matrix)[-1]
         except GoldenError as error:
-            rows.append((name, kind_of(cls), "", str(error)))
+            rows.append((name, kinds().get(name, "other"), "", str(error)))
             continue
         held = last.engine if last.accepted else ""
-        rows.append((name, kind_of(cls), held, "" if held else last.reason))
+        rows.append((name, kinds().get(name, "other"), held, "" if held else last.reason))
     return pd.DataFrame(rows, columns=["name", "kind", "engine", "reason"]).set_index("name")
 
 
-def kind_of(cls: type) -> str:
-    for kind in ("classifier", "regressor"):
-        if any(known is cls for _, known in all_estimators(type_filter=kind)):
-            return kind
-    return "other"
+@cache
+def kinds() -> dict[str, str]:
+    """By the name of an estimator, which of the two kinds of predictors it is."""
+    return {name: kind for kind in ("classifier", "regressor") for name, _ in all_estimators(type_filter=kind)}
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def described() -> Described:
 
 def test_jumps_lie_on_both_sides_of_a_threshold(described: Described) -> None:
     engine = NativeEngine(TREE, described.contract)
-    rows = jump_rows(engine, described.contract, (10.0, 0.0))
+    rows = jump_rows(engine, described.contract, [(10.0, 0.0)])
     half = len(rows) // 2
     below, above = rows[:half], rows[half:]
     assert half >= 1

@@ -1,7 +1,7 @@
 """Parquet, row group by row group, in batches of bounded size."""
 
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,8 @@ ROWS = 65_536
 PREFETCHED = 64 << 20
 """Row groups up to this many compressed bytes are fetched whole, in few requests; larger ones stream."""
 BUFFER = 1 << 20
+MAX_REPEATING = 4
+"""Bytes a value. Texts stored in fewer are places in a dictionary; reading others as one costs four times as much."""
 
 
 class ParquetSource:
@@ -39,10 +41,11 @@ class ParquetSource:
     def blocks(self, layout: Layout, groups: range) -> Iterator[Block]:
         """The rows of these row groups."""
         wanted = [name for name in layout.names if name in layout.kept or _is_input(layout, name)]
+        repeating = [name for name in wanted if name not in layout.keys and self._repeats(name)]
         first = self.rows_before(groups.start) + 1
         for group in groups:
             expected = first + self.metadata.row_group(group).num_rows
-            for batch in self._batches(group, wanted, layout):
+            for batch in self._batches(group, wanted, repeating):
                 yield _block(batch, layout, first)
                 first += batch.num_rows
             if first != expected:
@@ -50,18 +53,13 @@ class ParquetSource:
                     self._file, f"row group {group} has {expected - first} rows fewer than its footer says."
                 )
 
-    def _batches(self, group: int, wanted: list[str], layout: Layout) -> Iterator[pa.RecordBatch]:
+    def _batches(self, group: int, wanted: list[str], repeating: list[str]) -> Iterator[pa.RecordBatch]:
         small = self.metadata.row_group(group).total_byte_size <= PREFETCHED
-        texts = [
-            each.column.name
-            for each in layout.checkers
-            if each.is_text and each.column.name in wanted and is_text(self._type(each.column.name))
-        ]
         try:
             opened = parquet.ParquetFile(
                 self._source,
                 metadata=self.metadata,
-                read_dictionary=texts,
+                read_dictionary=repeating,
                 pre_buffer=small,
                 buffer_size=0 if small else BUFFER,
             )
@@ -69,8 +67,16 @@ class ParquetSource:
         except (pa.ArrowException, OSError) as error:
             raise UnreadableError(self._file, f"row group {group} is damaged ({error}). Write it again.") from error
 
-    def _type(self, name: str) -> Any:
-        return self._schema.field(name).type
+    def _repeats(self, name: str) -> bool:
+        """Whether a column holds texts that repeat: in the whole file, as all rows of an output have one type."""
+        if not is_text(self._schema.field(name).type):
+            return False
+        stored = 0
+        for number in range(self.metadata.num_row_groups):
+            group = self.metadata.row_group(number)
+            columns = (group.column(place) for place in range(group.num_columns))
+            stored += sum(each.total_uncompressed_size for each in columns if each.path_in_schema == name)
+        return bool(stored < MAX_REPEATING * self.metadata.num_rows)
 
 
 def _is_input(layout: Layout, name: str) -> bool:
