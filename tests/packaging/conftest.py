@@ -1,10 +1,13 @@
-"""What the tests of compiled models share: random tables, and the judgement that a program does as its model does."""
+"""What the tests of packaging share: random tables, the judgement that a program does as its model does, a release, an
+emulated AWS."""
 
+import json
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,10 @@ from lightship_runtime.engine import Distinct, Engine, Outputs
 from lightship_runtime.engines import array, pure
 from lightship_runtime.engines.estimator import outputs_of
 from lightship_runtime.engines.inputs import model_input
+
+if TYPE_CHECKING:
+    from lightship.rehearsal.aws import EmulatedAws
+    from lightship.rehearsal.emulator.clients import Clients
 
 type Reproduces = Callable[..., Compiled]
 
@@ -97,6 +104,61 @@ def signs(tmp_path_factory: pytest.TempPathFactory) -> Signs:
     model = LogisticRegression().fit(rows[["a", "b"]], rows["a"] + rows["b"] > 0)
     out = tmp_path_factory.mktemp("signs")
     return Signs(model, rows, package(model, sample=rows[["a", "b"]][:200], out=out, name="signs").path)
+
+
+@pytest.fixture(scope="module")
+def aws() -> "Iterator[EmulatedAws]":
+    """An emulated AWS of the module's own."""
+    from lightship.rehearsal.aws import EmulatedAws
+
+    with EmulatedAws.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clients(aws: "EmulatedAws") -> "Clients":
+    from lightship.rehearsal.clients import clients_of
+
+    return clients_of(aws)
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Deploys templates to an emulated AWS as the CDK does, through change sets."""
+
+    clients: "Clients"
+
+    def to(self, clients: "Clients") -> "Deploy":
+        """The same for another AWS."""
+        return Deploy(clients)
+
+    def __call__(self, name: str, template: dict[str, Any], **parameters: str) -> dict[str, Any]:
+        """The stack as it ended."""
+        cloudformation = self.clients("cloudformation")
+        living = [stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]]
+        change_set = cloudformation.create_change_set(
+            StackName=name,
+            ChangeSetName=f"change-{time.monotonic_ns()}",
+            ChangeSetType="UPDATE" if name in living else "CREATE",
+            TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in parameters.items()],
+        )
+        cloudformation.execute_change_set(ChangeSetName=change_set["Id"], StackName=name)
+        return self.wait(name)
+
+    def wait(self, name: str) -> dict[str, Any]:
+        """The stack once nothing is under way, by its name or id."""
+        for _ in range(300):
+            stack: dict[str, Any] = self.clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                return stack
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is still busy")
+
+
+@pytest.fixture(scope="module")
+def deploy(clients: "Clients") -> Deploy:
+    return Deploy(clients)
 
 
 def _distinct(values: list[Any]) -> Any:
