@@ -4,6 +4,22 @@ import os
 import signal
 import sys
 
+import pytest
+
+LONGEST = (
+    "test_rehearsal_command.py",
+    "test_operate_deployed.py",
+    "test_drill_stack.py",
+    "test_release.py",
+    "test_batch_scale.py",
+    "test_all_estimators.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules whose tests take longest come first, so that no worker ends alone with one of them."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach what the tests start: a shell's background job ignores it, and children inherit that.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ GOLDEN_ROWS = Golden(
     scores=None,
     sampled=3,
 )
+# The CDK's own checks of a template take seconds; the first synth of the service has passed them.
+TEMPLATE_CHECKED = {"CDK_VALIDATION": "false"}
 # Answers direct replays and HTTP requests alike.
 HANDLER = """\
 import json
@@ -92,10 +94,11 @@ def write_release(project: Path, note: str, limit: float = 1000.0, start_s: int 
 
 @dataclass
 class Stage:
-    """A project and the emulated AWS it is deployed to."""
+    """A project and the emulated AWS it is deployed to. `settings` go into the environment of the commands."""
 
     project: Path
     aws: EmulatedAws
+    settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clients = clients_of(self.aws)
@@ -117,7 +120,7 @@ class Stage:
         return subprocess.Popen(
             [*program, *arguments],
             cwd=self.project,
-            env={**kept, **self.aws.environment},
+            env={**kept, **self.aws.environment, **self.settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -190,6 +193,7 @@ def deploy_first(stage: Stage, releases: Releases) -> str:
     asked = stage.run("deploy", code=1)
     assert "permissions" in asked
     assert "--yes" in asked
+    stage.settings.update(TEMPLATE_CHECKED)
     assert [each["StackName"] for each in stage.clients("cloudformation").describe_stacks()["Stacks"]] == ["CDKToolkit"]
     deployed = stage.json("deploy", "--yes", "--traffic", "2000000")
     assert deployed["outputs"]["ReleaseVersion"] == releases.first.version
@@ -272,6 +276,7 @@ def destroy(stage: Stage) -> None:
 def test_ctrl_c_takes_a_first_deployment_back_whole(stage: Stage) -> None:
     # Without the gate's wait, a quick machine has deployed all of it before the first line is read.
     stage.lock(write_release(stage.project, "interrupted", start_s=8))
+    stage.settings.update(TEMPLATE_CHECKED)
     groups = {each["logGroupName"] for each in stage.clients("logs").describe_log_groups()["logGroups"]}
     told = []
     with stage.start("deploy", "--yes") as process:

@@ -160,7 +160,8 @@ def test_the_whole_rehearsal(signs: Any, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_kept_rehearsal_can_be_used_and_ends_with_its_signal(project: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    # The whole rehearsal has the CDK check its template, which takes seconds.
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "CDK_VALIDATION": "false"}
     with subprocess.Popen(
         command("--project", str(project), "--keep", "--json"),
         stdout=subprocess.PIPE,
