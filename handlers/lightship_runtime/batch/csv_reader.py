@@ -54,14 +54,18 @@ class CsvReader:
         self._parse_options = arrow_csv.ParseOptions(
             delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False
         )
-        self._convert_options = arrow_csv.ConvertOptions(
-            column_types={name: typed.get(name, pa.string()) for name in wanted},
-            include_columns=wanted,
-            null_values=list(MISSING),
-            true_values=list(TRUE),
-            false_values=list(FALSE),
-            strings_can_be_null=False,
-        )
+        self._convert_options = {
+            ascii_only: arrow_csv.ConvertOptions(
+                check_utf8=not ascii_only,
+                column_types={name: typed.get(name, pa.string()) for name in wanted},
+                include_columns=wanted,
+                null_values=list(MISSING),
+                true_values=list(TRUE),
+                false_values=list(FALSE),
+                strings_can_be_null=False,
+            )
+            for ascii_only in (False, True)
+        }
 
     def key_texts(self, record: bytes) -> dict[str, str]:
         """The keys of one record, fit or not."""
@@ -71,10 +75,10 @@ class CsvReader:
 
     def read(self, data: memoryview, first_row: int) -> tuple[Block, int]:
         """(the rows of a block that begins with row `first_row`, how many records it holds, blank lines included)."""
+        # ASCII is UTF-8, and one look at the block costs less than one at each field.
+        convert_options = self._convert_options[bool(np.frombuffer(data, np.uint8).max() < 128)]
         try:
-            table = arrow_csv.read_csv(
-                pa.BufferReader(data), self._read_options, self._parse_options, self._convert_options
-            )
+            table = arrow_csv.read_csv(pa.BufferReader(data), self._read_options, self._parse_options, convert_options)
             checked = [self._checked(each, table) for each in self._layout.checkers]
         except pa.ArrowInvalid:
             return self._read_slowly(data, first_row)
