@@ -21,6 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes don't name a test: gzip writes the time into them, and workers that collect a second apart would differ."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_configure() -> None:
     """Let Ctrl-C reach what the tests start: a shell's background job ignores it, and children inherit that.
 
