@@ -5,6 +5,7 @@ they lie on either side of a threshold, which is where an evaluator that rounds 
 """
 
 from collections.abc import Sequence
+from itertools import batched
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from lightship_runtime.engine import Engine
 GRID = 17
 INTERVALS = 2
 HALVINGS = 64
+MOST_CELLS = 8_000_000
+"""Values that the model is asked about at once: some 64 MB of references."""
 
 type Row = tuple[Any, ...]
 
@@ -22,9 +25,14 @@ type Row = tuple[Any, ...]
 def jump_rows(engine: Engine, contract: Contract, bases: Sequence[Row]) -> list[Row]:
     """Rows that equal one of `bases` but for one number, set just below and just above a jump of the output.
 
-    At most INTERVALS jumps a base and column of numbers; 2 rows each. All are looked for at once, since what asking
-    the model costs is the call. A model that refuses a row has no jumps here.
+    At most INTERVALS jumps a base and column of numbers; 2 rows each. As many are looked for at once as memory
+    allows, since what asking the model costs is the call. A model that refuses a row has no jumps here.
     """
+    at_once = max(1, MOST_CELLS // (GRID * len(contract.columns) ** 2))
+    return [row for group in batched(bases, at_once) for row in _jumps_of(engine, contract, group)]
+
+
+def _jumps_of(engine: Engine, contract: Contract, bases: Sequence[Row]) -> list[Row]:
     grids = {
         index: np.linspace(column.minimum or 0.0, column.maximum or 0.0, GRID)
         for index, column in enumerate(contract.columns)
