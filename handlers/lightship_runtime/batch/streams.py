@@ -17,7 +17,6 @@ MAX_RECORD = 64 << 20
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 GZIP = b"\x1f\x8b"
-WIDE = ("utf-16", "utf-32")
 
 
 class Text:
