@@ -2,7 +2,8 @@
 
 Each contender is installed for the target as a release would have it, slimmed, and run from there in a process of its
 own, one thread each, over the flights of 2013: read them as CSV, write seven columns of them as CSV (with the library's
-own writer), read them as Parquet. CPU seconds, the best of ROUNDS; the most memory after reading the CSV once, in MB. Run: .venv/bin/python benchmarks/batch_columnar.py
+own writer), read them as Parquet. CPU seconds, the best of ROUNDS; the most memory after reading the CSV once, in MB.
+Run: .venv/bin/python benchmarks/batch_columnar.py
 """
 
 import json
