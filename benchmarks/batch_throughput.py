@@ -1,26 +1,30 @@
 """Batch scoring against what one would write by hand: pandas reads, the pipeline predicts, pandas writes.
 
-Scores the flights of 2013 as CSV and as Parquet, both ways in this process, one thread each, taking turns. Times are of
-the processor, the best of ROUNDS, so that a busy machine weighs on neither side. "Without the model" is everything but
-the call of predict. Needs `make demo`. Run: .venv/bin/python benchmarks/batch_throughput.py [--memory | --counts]
+Scores the flights of 2013 as CSV and as Parquet, each way in one process of its own, as it would be, and one thread,
+taking turns. Times are of the processor, the best of ROUNDS, so that a busy machine weighs on neither side. "Without
+the model" is everything but the call of predict. Needs `make demo`.
+Run: .venv/bin/python benchmarks/batch_throughput.py [--memory | --counts]
 """
 
 # ruff: noqa: E402 - threads are bounded before NumPy loads, and Arrow's allocator is set up before Arrow does
 import os
+import sys
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_variable] = "1"
-os.environ["MIMALLOC_PURGE_DELAY"] = "-1"  # as lightship_runtime.batch has it
+ALLOCATOR = "MIMALLOC_PURGE_DELAY"
+if "hand" not in sys.argv:
+    os.environ[ALLOCATOR] = "-1"  # as lightship_runtime.batch has it
 
 import argparse
+import json
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "flights"
 ROUNDS = 5
 KEY = "id"
+PASSED = [KEY, "flight", "scheduled"]
 LARGE = 2_000_000_000
 MEMORY_LIMIT_MB = 512
 
@@ -85,7 +90,7 @@ def write_year(scratch: Path) -> None:
 
     flights = load_flights()
     flights.insert(0, KEY, np.arange(len(flights)))
-    flights = flights[[KEY, "flight", "scheduled", *FEATURES]]
+    flights = flights[[*PASSED, *FEATURES]]
     flights.to_csv(scratch / "year.csv", index=False)
     flights.to_parquet(scratch / "year.parquet", index=False)
 
@@ -144,37 +149,74 @@ def same_answers(pipeline: Any, contract: Contract, source: Path, part: Path) ->
     return float(np.abs(found[wanted.columns].to_numpy() - wanted.to_numpy()).max())
 
 
-def best(action: Callable[[], tuple[float, float]], rounds: int) -> tuple[float, float]:
-    measured = [action() for _ in range(rounds)]
-    return min(each[0] for each in measured), min(each[1] for each in measured)
+class Side:
+    """One of the two ways, in a process of its own that measures when it is asked."""
+
+    def __init__(self, name: str, scratch: Path) -> None:
+        environment = {key: value for key, value in os.environ.items() if key != ALLOCATOR}
+        command = [sys.executable, __file__, "--side", name, "--scratch", str(scratch)]
+        pipe = subprocess.PIPE
+        self._process: Any = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+
+    def measure(self, suffix: str, *, every: bool) -> tuple[float, float]:
+        """(seconds of everything but the model, of the model)."""
+        print(json.dumps([suffix, every]), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit("A side stopped; its error is above.")
+        without, inside = json.loads(answer)
+        return without, inside
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def serve(side: str, scratch: Path) -> None:
+    """Measure once for each line of standard input."""
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    with threadpool_limits(1):
+        if side == "hand":
+            pipeline = load_pipeline()
+            names = read_contract(release_folder()).names
+        else:
+            contract, engine = open_model(release_folder(), scratch)
+            model = Model(contract, engine, "1")
+        for line in sys.stdin:
+            suffix, every = json.loads(line)
+            source = scratch / f"year.{suffix}"
+            if side == "hand":
+                kept = [*PASSED, *names] if every else PASSED
+                measured = by_hand(pipeline, source, scratch / f"hand.{suffix}", names, kept)
+            else:
+                measured = by_lightship(model, source, LocalStore(scratch / "out"), ("*",) if every else None)
+            print(json.dumps(measured), flush=True)
+
+
+def load_pipeline() -> Any:
+    return load_model(EXAMPLE / "out" / "delay.skops", trust=(), trust_pickle=False).model
 
 
 def compare(rounds: int) -> None:
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
-    pipeline = load_model(EXAMPLE / "out" / "delay.skops", trust=(), trust_pickle=False).model
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+    pipeline = load_pipeline()
+    contract = read_contract(release_folder())
+    with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        contract, engine = open_model(release_folder(), scratch)
-        model = Model(contract, engine, "1")
         write_year(scratch)
-        sink = LocalStore(scratch / "out")
+        hand, ours = Side("hand", scratch), Side("ours", scratch)
         print(f"{'':32}{'by hand':>22}{'Lightship':>22}{'ratio':>16}")
         print(f"{'CPU seconds':32}{'without model':>14}{'model':>8}{'without model':>14}{'model':>8}{'':8}{'model':>8}")
-        for name, keep in (("key and passthrough", None), ("every column", ("*",))):
+        for name, every in (("key and passthrough", False), ("every column", True)):
             for suffix in ("csv", "parquet"):
-                source = scratch / f"year.{suffix}"
-                every = [KEY, "flight", "scheduled", *contract.names]
-                kept = every if keep else every[:3]
-                hand: list[tuple[float, float]] = []
-                ours: list[tuple[float, float]] = []
-                for _ in range(rounds):
-                    hand.append(by_hand(pipeline, source, scratch / f"hand.{suffix}", contract.names, kept))
-                    ours.append(by_lightship(model, source, sink, keep))
-                (h, hm), (o, om) = (tuple(min(column) for column in zip(*side, strict=True)) for side in (hand, ours))
+                turns = [(hand.measure(suffix, every=every), ours.measure(suffix, every=every)) for _ in range(rounds)]
+                (h, hm), (o, om) = (tuple(map(min, zip(*side, strict=True))) for side in zip(*turns, strict=True))
                 print(f"{suffix + ', ' + name:32}{h:14.3f}{hm:8.2f}{o:14.3f}{om:8.2f}{h / o:8.1f}{hm / om:8.1f}")
-                difference = same_answers(pipeline, contract, source, scratch / f"out/run/part-000000.{suffix}")
+                source, part = scratch / f"year.{suffix}", scratch / f"out/run/part-000000.{suffix}"
+                difference = same_answers(pipeline, contract, source, part)
                 print(f"{'':32}largest difference of a probability over all rows, by key: {difference:.1e}")
+        hand.close()
+        ours.close()
 
 
 def measure_counting(rounds: int) -> None:
@@ -235,8 +277,12 @@ if __name__ == "__main__":
     parser.add_argument("--memory", action="store_true", help="score 2 GB of CSV and print the peak memory")
     parser.add_argument("--counts", action="store_true", help="print what counting for the monitor costs")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=("hand", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.one:
+    if asked.side:
+        serve(asked.side, asked.scratch)
+    elif asked.one:
         score_one(asked.one)
     elif asked.memory:
         measure_memory()
