@@ -455,17 +455,21 @@ FIELDS = st.one_of(
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(table=st.lists(st.tuples(FIELDS, FIELDS, FIELDS, FIELDS, FIELDS), min_size=1, max_size=6))
+@given(
+    table=st.lists(st.tuples(FIELDS, FIELDS, FIELDS, FIELDS, FIELDS), min_size=1, max_size=6), nullable=st.booleans()
+)
 def test_clean_blocks_and_doubtful_ones_are_read_alike(
-    table: list[tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory
+    table: list[tuple[str, ...]], nullable: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A row of the wrong length at the end sends its whole block the slow way; the other rows must not change by it."""
     folder = tmp_path_factory.mktemp("alike")
     dicts = [{"id": i, **dict(zip(NAMES[1:6], row, strict=True)), "extra": "e"} for i, row in enumerate(table)]
     clean = as_csv(dicts)
-    fast = score(folder, "fast.csv", clean)
+    columns = tuple(each._replace(nullable=each.nullable and nullable) for each in CONTRACT.columns)
+    model = Model(CONTRACT._replace(columns=columns), Formula(), "v7")
+    fast = score(folder, "fast.csv", clean, model)
     fast_rejects, fast_part = read_rejects(folder, fast), read_part(folder, fast)
-    slow = score(folder, "slow.csv", clean + b"1,2\n")
+    slow = score(folder, "slow.csv", clean + b"1,2\n", model)
     assert slow.rows_in == fast.rows_in + 1
     assert slow.rows_scored == fast.rows_scored
     assert read_part(folder, slow) == fast_part

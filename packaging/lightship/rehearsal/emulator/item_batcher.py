@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from lightship.rehearsal.emulator.seams import replace
 from lightship_runtime.errors import LightshipError
 
 
@@ -29,12 +30,8 @@ def install() -> None:
         if batcher:
             env.stack.append(batches(env.stack.pop(), batcher))
 
-    seams: tuple[tuple[type, str, object], ...] = (
-        (AmazonStateLanguageParser, "parse", staticmethod(new_parse)),
-        (ItemReader, "_eval_body", new_read),
-    )
-    for owner, name, by in seams:
-        setattr(owner, name, by)
+    replace(AmazonStateLanguageParser, "parse", staticmethod(new_parse))
+    replace(ItemReader, "_eval_body", new_read)
 
 
 def split_definition(definition: str) -> tuple[str, dict[str, dict[str, Any]]]:

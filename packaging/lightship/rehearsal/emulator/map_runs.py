@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightship.rehearsal.emulator.seams import replace
+
 CAUSE = "The specified tolerated failure threshold was exceeded"
 
 
@@ -126,12 +128,8 @@ def install(children_of: Callable[[Any, list[Any]], Children]) -> None:
             raise _threshold_exceeded(env)
         env.stack.append([children.outputs.get(place) for place in range(len(children.items))])
 
-    seams: tuple[tuple[type, str, object], ...] = (
-        (worker, "_eval_job", new_eval_job),
-        (component, "_map_run", new_map_run),
-    )
-    for owner, name, by in seams:
-        setattr(owner, name, by)
+    replace(worker, "_eval_job", new_eval_job)
+    replace(component, "_map_run", new_map_run)
 
 
 def _threshold_exceeded(env: Any) -> Exception:

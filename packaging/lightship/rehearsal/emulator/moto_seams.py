@@ -20,6 +20,7 @@ from lightship.rehearsal.emulator.deliveries import delivered
 from lightship.rehearsal.emulator.filter_patterns import matches
 from lightship.rehearsal.emulator.functions import Deployed, Functions
 from lightship.rehearsal.emulator.mutes import MuteRules
+from lightship.rehearsal.emulator.seams import replace
 from lightship_runtime.errors import LightshipError
 
 MOTO = "5.2.5"
@@ -95,9 +96,9 @@ def _lambda_settings() -> None:
             }
         return answer
 
-    _replace(LambdaFunction, "__init__", new_init)
-    _replace(LambdaFunction, "update_configuration", new_update)
-    _replace(LambdaFunction, "get_configuration", new_get)
+    replace(LambdaFunction, "__init__", new_init)
+    replace(LambdaFunction, "update_configuration", new_update)
+    replace(LambdaFunction, "get_configuration", new_get)
 
 
 def _lambda_invocations(functions: Functions) -> None:
@@ -109,7 +110,7 @@ def _lambda_invocations(functions: Functions) -> None:
         outcome = functions.run(_deployed(self), body.encode())
         return outcome.payload, outcome.error, outcome.log
 
-    _replace(LambdaFunction, "_invoke_lambda", run)
+    replace(LambdaFunction, "_invoke_lambda", run)
 
 
 def _deployed(function: Any) -> Deployed:
@@ -134,7 +135,7 @@ def _bucket_policies() -> None:
     from moto.iam.access_control import PermissionResult
     from moto.s3.models import FakeBucket
 
-    _replace(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
+    replace(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
 
 
 def install_cloudwatch() -> None:
@@ -147,7 +148,7 @@ def _composite_alarms() -> None:
     """moto's backend knows composite alarms, but no operation makes them."""
     from moto.cloudwatch.responses import CloudWatchResponse
 
-    _replace(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)
+    replace(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)
 
 
 def _mute_rules() -> None:
@@ -193,8 +194,8 @@ def _mute_rules() -> None:
         return EmptyResult()
 
     for name, answer in (("put", put), ("get", get), ("delete", delete)):
-        _replace(CloudWatchResponse, f"{name}_alarm_mute_rule", answer)
-    _replace(CloudWatchResponse, "list_alarm_mute_rules", list_rules)
+        replace(CloudWatchResponse, f"{name}_alarm_mute_rule", answer)
+    replace(CloudWatchResponse, "list_alarm_mute_rules", list_rules)
 
 
 def _state_machines(aws: Clients) -> None:
@@ -220,8 +221,8 @@ def _state_machines(aws: Clients) -> None:
     def wait(seconds: float) -> None:
         time.sleep(min(seconds, LONGEST_RETRY_WAIT_S))
 
-    _replace(boto_client, "boto3", SimpleNamespace(client=client))
-    _replace(retrier_decl, "time", SimpleNamespace(sleep=wait))
+    replace(boto_client, "boto3", SimpleNamespace(client=client))
+    replace(retrier_decl, "time", SimpleNamespace(sleep=wait))
     item_batcher.install()
     redrives.install()
 
@@ -249,8 +250,8 @@ def _subscriptions() -> None:
         else:
             put(self, filter_name, filter_pattern, destination_arn, role_arn)
 
-    _replace(LogStream, "_send_log_events", matching)
-    _replace(LogGroup, "put_subscription_filter", change)
+    replace(LogStream, "_send_log_events", matching)
+    replace(LogGroup, "put_subscription_filter", change)
 
 
 def _deliveries(aws: Clients) -> None:
@@ -263,7 +264,7 @@ def _deliveries(aws: Clients) -> None:
             aws("s3").put_object(Bucket=bucket, Key=made.key, Body=made.body)
         return [{"RecordId": str(uuid.uuid4())} for _ in records]
 
-    _replace(FirehoseBackend, "put_s3_records", deliver)
+    replace(FirehoseBackend, "put_s3_records", deliver)
 
 
 def _issued_keys(account: str) -> Callable[[str], bool]:
@@ -271,7 +272,3 @@ def _issued_keys(account: str) -> Callable[[str], bool]:
 
     backend = sts_backends[account]["aws"]
     return lambda key: backend.get_assumed_role_from_access_key(key) is not None
-
-
-def _replace(owner: object, name: str, by: object) -> None:
-    setattr(owner, name, by)

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from lightship.rehearsal.emulator import alarm_messages
 from lightship.rehearsal.emulator.clients import Clients
 from lightship.rehearsal.emulator.resource_policies import ServiceCall, admits
+from lightship.rehearsal.emulator.seams import replace
 
 DEFAULT_RETRIES = 2
 
@@ -43,7 +44,7 @@ def _alarm_states(aws: Clients) -> None:
         if state_value != before:
             tell(aws, alarm_name, before)
 
-    _replace(CloudWatchBackend, "set_alarm_state", changed)
+    replace(CloudWatchBackend, "set_alarm_state", changed)
 
 
 def tell(aws: Clients, name: str, before: str) -> None:
@@ -106,7 +107,7 @@ def _alarm_history() -> None:
             items.reverse()
         return ActionResult({"AlarmHistoryItems": items[: int(self._get_param("MaxRecords") or 100)]})
 
-    _replace(CloudWatchResponse, "describe_alarm_history", describe)
+    replace(CloudWatchResponse, "describe_alarm_history", describe)
 
 
 def _history(alarm: Any) -> list[dict[str, Any]]:
@@ -152,7 +153,7 @@ def _function_subscriptions(aws: Clients) -> None:
         arguments = (aws, self.endpoint, self.topic.arn, event, redrive)
         threading.Thread(target=start, args=arguments, name="sns", daemon=True).start()
 
-    _replace(Subscription, "publish", deliver)
+    replace(Subscription, "publish", deliver)
 
 
 def _event(subscription: str, topic: str, message: str, message_id: str, title: str | None) -> dict[str, Any]:
@@ -222,7 +223,3 @@ def _dead(aws: Clients, queue: str | None, body: str, attributes: Mapping[str, s
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
-
-
-def _replace(owner: object, name: str, by: object) -> None:
-    setattr(owner, name, by)

@@ -15,6 +15,7 @@ from typing import Any
 
 from lightship.rehearsal.emulator import map_runs
 from lightship.rehearsal.emulator.map_runs import Children
+from lightship.rehearsal.emulator.seams import replace
 
 REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
 
@@ -96,7 +97,7 @@ def _remember(runs: Runs) -> None:
     def children_of(env: Any, items: list[Any]) -> Children:
         return runs.of(env).children_of(env.states.context_object.context_object_data["State"]["Name"], items)
 
-    _replace(CommonStateField, "_eval_body", enter)
+    replace(CommonStateField, "_eval_body", enter)
     map_runs.install(children_of)
 
 
@@ -135,9 +136,9 @@ def _answer(runs: Runs) -> None:
         executions = [{**each, **runs[each["executionArn"]].told()} for each in told["executions"]]
         return ActionResult({**told, "executions": executions})
 
-    for name, by in (("redrive", redrive), ("describe", new_describe)):
-        _replace(StepFunctionResponse, f"{name}_execution", by)
-    _replace(StepFunctionResponse, "list_executions", new_list)
+    replace(StepFunctionResponse, "redrive_execution", redrive)
+    replace(StepFunctionResponse, "describe_execution", new_describe)
+    replace(StepFunctionResponse, "list_executions", new_list)
 
 
 def _go_on(execution: Any, run: Run) -> None:
@@ -173,7 +174,3 @@ def _go_on(execution: Any, run: Run) -> None:
         worker._execution_communication.terminated()
 
     threading.Thread(target=go_on, name="redrive", daemon=True).start()
-
-
-def _replace(owner: object, name: str, by: object) -> None:
-    setattr(owner, name, by)
